@@ -1,0 +1,120 @@
+"""Whatever goes wrong -> one shape, OpenAI's: `{"error": {"message", "type", "param", "code"}}`."""
+
+import logging
+from typing import NamedTuple
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from app.schemas import ErrorBody, ErrorResponse
+from app.service import NotAllowed
+from embedder.errors import TextTooLong, UnknownDim
+from ingest.errors import (
+    DiskFull,
+    FileTooLarge,
+    IndexUnavailable,
+    IngestError,
+    StoreError,
+    UnknownCollection,
+    UnknownDocument,
+    UnknownJob,
+    WrongEncoder,
+)
+
+log = logging.getLogger(__name__)
+
+INVALID = "invalid_request_error"
+RETRY_AFTER_S = "5"
+
+
+class ApiError(Exception):
+    """An error with its status, for what only the API knows."""
+
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        *,
+        code: str | None = None,
+        param: str | None = None,
+        type: str = INVALID,  # noqa: A002 OpenAI's field
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.body = ErrorBody(message=message, type=type, param=param, code=code)
+
+
+class _Answer(NamedTuple):
+    status: int
+    type: str
+    code: str
+    param: str | None = None
+
+
+# the most special class comes first
+_ANSWERS: dict[type[Exception], _Answer] = {
+    UnknownCollection: _Answer(404, INVALID, "collection_not_found", "collection"),
+    UnknownDocument: _Answer(404, INVALID, "document_not_found"),
+    UnknownJob: _Answer(404, INVALID, "job_not_found"),
+    UnknownDim: _Answer(400, INVALID, "unknown_dim", "dim"),
+    TextTooLong: _Answer(400, INVALID, "text_too_long"),
+    NotAllowed: _Answer(403, "permission_error", "folder_not_allowed", "path"),
+    FileTooLarge: _Answer(413, INVALID, "too_large"),
+    IngestError: _Answer(400, INVALID, "not_ingestible"),
+    WrongEncoder: _Answer(400, INVALID, "wrong_encoder", "collection"),
+    DiskFull: _Answer(507, "server_error", "disk_full"),
+    IndexUnavailable: _Answer(503, "server_error", "index_unavailable"),
+    StoreError: _Answer(500, "server_error", "index_error"),
+}
+
+
+def install(app: FastAPI) -> None:
+    """Give `app` the handlers that turn exceptions into answers."""
+    for kind in _ANSWERS:
+        app.add_exception_handler(kind, _known)
+    app.add_exception_handler(ApiError, _api_error)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(Exception, _unexpected)
+
+
+def respond(status: int, body: ErrorBody) -> JSONResponse:
+    headers = {"Retry-After": RETRY_AFTER_S} if status == 503 else None
+    return JSONResponse(ErrorResponse(error=body).model_dump(), status, headers)
+
+
+def _known(_: Request, error: Exception) -> JSONResponse:
+    answer = next(answer for kind, answer in _ANSWERS.items() if isinstance(error, kind))
+    if answer.status >= 500:
+        log.error("%s", error)
+    message = str(error.args[0]) if error.args else answer.code
+    return respond(
+        answer.status, ErrorBody(message=message, type=answer.type, param=answer.param, code=answer.code)
+    )
+
+
+def _api_error(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, ApiError)
+    return respond(error.status, error.body)
+
+
+def _http(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    return respond(error.status_code, ErrorBody(message=str(error.detail), type=INVALID))
+
+
+def _invalid(_: Request, error: Exception) -> JSONResponse:
+    """Say which field is wrong and why, without echoing what was sent: it may not even be encodable."""
+    assert isinstance(error, RequestValidationError)
+    first = error.errors()[0]
+    param = ".".join(str(part) for part in first["loc"] if part not in {"body", "query", "path"})
+    message = f"{param}: {first['msg']}" if param else first["msg"]
+    return respond(400, ErrorBody(message=message, type=INVALID, param=param or None, code="invalid"))
+
+
+def _unexpected(request: Request, error: Exception) -> JSONResponse:
+    log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    message = "internal error; the service's log has the details"
+    return respond(500, ErrorBody(message=message, type="server_error", code="internal"))

@@ -1,0 +1,77 @@
+"""Jobs: start one on a server folder, watch, cancel, retry."""
+
+from pathlib import Path
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
+
+from app import schemas
+from app.api.keys import admin, editor, reader
+from app.schemas import JobDetail, JobItem, NewJob
+from app.service import Service
+from ingest import jobs as ingest_jobs
+
+router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
+
+
+@router.post("", status_code=202, dependencies=[admin])
+def start(body: NewJob, request: Request) -> schemas.Job:
+    """Ingest a file or folder that the service can see."""
+    service: Service = request.app.state.service
+    return job_of(service.ingest_path(body.collection, Path(body.path), sync=body.sync))
+
+
+@router.get("", dependencies=[reader])
+def latest(request: Request, limit: Annotated[int, Query(ge=1, le=500)] = 20) -> list[schemas.Job]:
+    """Newest first."""
+    service: Service = request.app.state.service
+    return [job_of(job) for job in service.jobs.latest(limit)]
+
+
+@router.get("/{job}", dependencies=[reader])
+def detail(job: str, request: Request) -> JobDetail:
+    """A job with what became of each document."""
+    service: Service = request.app.state.service
+    return JobDetail(
+        job=job_of(service.jobs.get(job)),
+        items=[
+            JobItem(
+                name=item.source.name,
+                uri=item.source.uri,
+                outcome=item.outcome,
+                chunks=item.chunks,
+                seconds=item.seconds,
+                error_code=item.error_code,
+                error=item.error,
+            )
+            for item in service.jobs.items(job)
+        ],
+    )
+
+
+@router.post("/{job}/cancel", dependencies=[editor])
+def cancel(job: str, request: Request) -> schemas.Job:
+    """Let the document at hand finish, drop the rest."""
+    service: Service = request.app.state.service
+    return job_of(service.jobs.cancel(job))
+
+
+@router.post("/{job}/retry", dependencies=[editor])
+def retry(job: str, request: Request) -> schemas.Job:
+    """Queue what failed or was cancelled once more."""
+    service: Service = request.app.state.service
+    return job_of(service.retry(job))
+
+
+def job_of(job: ingest_jobs.Job) -> schemas.Job:
+    return schemas.Job(
+        id=job.id,
+        collection=job.collection,
+        source=job.source,
+        state=job.state,
+        problem=job.problem,
+        total=sum(job.outcomes.values()),
+        outcomes={str(outcome): count for outcome, count in job.outcomes.items()},
+        created=job.created,
+        finished=job.finished,
+    )

@@ -1,0 +1,65 @@
+"""Refuse what is too big before it is read, and label every answer."""
+
+from typing import Any
+from uuid import uuid4
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.api.errors import INVALID, respond
+from app.schemas import ErrorBody
+
+JSON_BYTES = 16 << 20
+"""2048 texts of 8192 tokens do not fit, nor should they come in one request."""
+UPLOAD_PATH = "/v1/documents"
+UPLOAD_FILES = 100
+"""Largest files that one upload may hold."""
+
+
+class _TooLarge(Exception):
+    pass
+
+
+class Gate:
+    """ASGI middleware: body limits by path, `x-request-id` and `nosniff` on every answer."""
+
+    def __init__(self, app: ASGIApp, max_file_bytes: int) -> None:
+        self._app = app
+        self._max_file_bytes = max_file_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        limit = self._max_file_bytes * UPLOAD_FILES if scope["path"] == UPLOAD_PATH else JSON_BYTES
+        read = 0
+        started = False
+
+        async def counted() -> Message:
+            nonlocal read
+            message = await receive()
+            read += len(message.get("body", b""))
+            if read > limit:
+                raise _TooLarge
+            return message
+
+        async def labelled(message: Message) -> None:
+            nonlocal started
+            if message["type"] == "http.response.start":
+                started = True
+                headers: list[Any] = list(message["headers"])
+                headers += [
+                    (b"x-request-id", uuid4().hex.encode()),
+                    (b"x-content-type-options", b"nosniff"),
+                ]
+                message = {**message, "headers": headers}
+            await send(message)
+
+        try:
+            await self._app(scope, counted, labelled)
+        except _TooLarge:
+            if started:
+                raise
+            body = ErrorBody(
+                message=f"the request is over {limit / 1e6:.0f} MB", type=INVALID, code="too_large"
+            )
+            await respond(413, body)(scope, receive, labelled)

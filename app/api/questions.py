@@ -1,0 +1,34 @@
+"""Search and answers."""
+
+from collections.abc import Iterator
+
+from fastapi import APIRouter, Request
+from fastapi.responses import StreamingResponse
+
+from app import search as searching
+from app.answer import answer
+from app.api.keys import reader
+from app.schemas import AnswerRequest, SearchRequest, SearchResponse
+from app.service import Service
+
+router = APIRouter(prefix="/v1", tags=["questions"], dependencies=[reader])
+
+
+@router.post("/search")
+def search(body: SearchRequest, request: Request) -> SearchResponse:
+    """The passages nearest to a query, in any language the encoder knows."""
+    service: Service = request.app.state.service
+    return searching.search(body, service.shelf(body.collection))
+
+
+@router.post("/answer")
+def ask(body: AnswerRequest, request: Request) -> StreamingResponse:
+    """Answer from the documents, as server-sent events: each `data:` line is an AnswerEvent."""
+    service: Service = request.app.state.service
+    shelf = service.shelf(body.collection)
+
+    def events() -> Iterator[str]:
+        for event in answer(body, shelf, service.llm):
+            yield f"data: {event.model_dump_json(exclude_none=True)}\n\n"
+
+    return StreamingResponse(events(), media_type="text/event-stream", headers={"Cache-Control": "no-store"})

@@ -1,0 +1,268 @@
+"""What travels between the service and its clients: one model per noun, shared by both sides."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+CollectionName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
+Question = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=4000)]
+
+
+class Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ErrorBody(Model):
+    message: str
+    type: str
+    param: str | None = None
+    code: str | None = None
+
+
+class ErrorResponse(Model):
+    """Every error of the service, in OpenAI's shape."""
+
+    error: ErrorBody
+
+
+class EncoderInfo(Model):
+    name: str
+    languages: str
+    """In words: "English only"."""
+    english_only: bool
+    dims: list[int]
+    max_tokens: int
+    device: str
+    licence: str
+
+
+class Health(Model):
+    """What the service runs on; the page shows it in its sidebar."""
+
+    status: Literal["ready"]
+    version: str
+    encoder: EncoderInfo
+    index: str
+    """Engine and place, in words: "Qdrant Edge, in this process"."""
+    llm: str | None
+    """Name of the language model; None when answers are quotes."""
+
+
+class NewCollection(Model):
+    name: CollectionName
+
+
+class Collection(Model):
+    name: str
+    encoder: str
+    usable: bool
+    """False when another encoder built it than the one in use; `problem` says what to do."""
+    problem: str | None = None
+    dims: list[int]
+    """Widths that can be searched, longest first."""
+    documents: int
+    failed: int
+    chunks: int
+    languages: dict[str, int]
+    """Chunks per language code."""
+    created: datetime
+
+
+DocumentState = Literal["ready", "failed"]
+
+
+class Document(Model):
+    id: str
+    collection: str
+    name: str
+    uri: str
+    state: DocumentState
+    title: str | None
+    language: str | None
+    """The language most of its chunks are in."""
+    chunks: int
+    size_bytes: int
+    updated: datetime
+    error_code: str | None = None
+    error: str | None = None
+    """Why the last attempt failed, and what to do. A ready document with an error serves its old version."""
+    same_as: list[str] = []
+    """Names of other documents with the same content; stored once."""
+
+
+class Documents(Model):
+    documents: list[Document]
+    total: int
+
+
+class Passage(Model):
+    """A chunk of a document, as the viewer shows it."""
+
+    position: int
+    text: str
+    heading: list[str]
+    page: int | None
+    language: str
+
+
+class DocumentText(Model):
+    """All passages of a document, in reading order."""
+
+    document: Document
+    passages: list[Passage]
+
+
+class SearchRequest(Model):
+    query: Question
+    collection: CollectionName = "library"
+    limit: int = Field(default=10, ge=1, le=100)
+    offset: int = Field(default=0, ge=0, le=1000)
+    dim: int | None = None
+    """A stored width; None is the full one, through the funnel."""
+    exact: bool = False
+    """Compare with every full vector instead of the funnel's candidates."""
+    languages: list[str] = Field(default=[], max_length=100)
+    documents: list[str] = Field(default=[], max_length=1000)
+    """Document ids."""
+
+
+class SourceInfo(Model):
+    document: str
+    """Id."""
+    name: str
+
+
+class Hit(Model):
+    score: float
+    """Cosine similarity, -1 to 1."""
+    text: str
+    marks: list[tuple[int, int]]
+    """Spans of `text`, in characters, that hold words of the query."""
+    title: str
+    heading: list[str]
+    page: int | None
+    position: int
+    language: str
+    sources: list[SourceInfo]
+    """Every document with this text; the first is the one to cite."""
+
+
+class Timing(Model):
+    encode_ms: float
+    search_ms: float
+    total_ms: float
+
+
+class SearchResponse(Model):
+    hits: list[Hit]
+    dim: int
+    mode: Literal["funnel", "exact", "prefix"]
+    encoder: str
+    warning: str | None = None
+    """Something the person should know, e.g. a query in a language the encoder does not speak."""
+    timing: Timing
+
+
+class AnswerRequest(Model):
+    question: Question
+    collection: CollectionName = "library"
+    languages: list[str] = Field(default=[], max_length=100)
+    documents: list[str] = Field(default=[], max_length=1000)
+    dim: int | None = None
+
+
+class Citation(Model):
+    number: int
+    """1-based, as it stands in the answer: [1]."""
+    hit: Hit
+    quotes: list[tuple[int, int]]
+    """Spans of the hit's text that the answer rests on."""
+
+
+class Sentence(Model):
+    text: str
+    citations: list[int]
+
+
+class Answer(Model):
+    """The checked end of an answer."""
+
+    mode: Literal["extractive", "llm", "nothing_found"]
+    sentences: list[Sentence]
+    citations: list[Citation]
+    """Only those that the sentences cite."""
+    removed_citations: int = 0
+    """Numbers the language model made up; they never reached the person."""
+    warning: str | None = None
+    took_ms: float
+
+
+class AnswerEvent(Model):
+    """One server-sent event of `/v1/answer`: `sources` first, then `text` pieces, then `answer`.
+
+    `text` pieces are for showing while it streams; `answer` replaces them.
+    """
+
+    kind: Literal["sources", "text", "answer", "error"]
+    sources: list[Citation] | None = None
+    text: str | None = None
+    answer: Answer | None = None
+    error: ErrorBody | None = None
+
+
+class NewJob(Model):
+    """Ingest a folder or file the service can see."""
+
+    path: str
+    collection: CollectionName = "library"
+    sync: bool = False
+    """Also remove documents that came from this folder and are no longer in it."""
+
+
+JobState = Literal["queued", "running", "done", "cancelled", "stopped"]
+Outcome = Literal[
+    "queued", "running", "added", "changed", "unchanged", "alias", "removed", "failed", "cancelled"
+]
+
+
+class Job(Model):
+    id: str
+    collection: str
+    source: str
+    """The folder, or the names of the uploads."""
+    state: JobState
+    problem: str | None = None
+    """Why it stopped before the end, and what to do; None while all goes well."""
+    total: int
+    outcomes: dict[str, int]
+    """Documents per outcome; `queued` and `running` are still to come."""
+    created: datetime
+    finished: datetime | None
+
+
+class JobItem(Model):
+    name: str
+    uri: str
+    outcome: Outcome
+    chunks: int
+    seconds: float | None
+    error_code: str | None = None
+    error: str | None = None
+
+
+class JobDetail(Model):
+    job: Job
+    items: list[JobItem]
+
+
+class EmbeddingsRequest(BaseModel):
+    """OpenAI's contract; fields it knows and we don't need are accepted and ignored."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    input: str | list[str] | list[int] | list[list[int]]
+    model: str
+    dimensions: int | None = None
+    encoding_format: Literal["float", "base64"] = "float"
+    user: str | None = None

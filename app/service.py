@@ -1,0 +1,180 @@
+"""The sole owner of encoder, index and ledger: opens them, keeps the collections, takes the jobs."""
+
+import logging
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import embedder
+from app.llm import LanguageModel
+from app.settings import Settings
+from embedder import Encoder
+from ingest.database import Database
+from ingest.errors import IngestError, WrongEncoder
+from ingest.index import Location, drop_index, open_index, stored_contract
+from ingest.jobs import Job, Jobs
+from ingest.ledger import Ledger
+from ingest.pipeline import Shelf, contract_of, reconcile, remove
+from ingest.records import Chunk
+from ingest.runner import Runner
+from ingest.sources import Originals
+from ingest.worker import ParseWorker
+
+log = logging.getLogger(__name__)
+
+
+class NotAllowed(Exception):
+    """A server folder outside of those that may be ingested."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    max_bytes: int
+    """Per file."""
+    roots: tuple[Path, ...]
+    """Server folders that may be ingested."""
+
+
+class Service:
+    """Everything that is open in this process. Safe from several threads."""
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        location: Location,
+        database: Database,
+        originals: Originals,
+        worker: ParseWorker,
+        llm: LanguageModel | None,
+        limits: Limits,
+    ) -> None:
+        self.encoder = encoder
+        self.location = location
+        self.ledger = Ledger(database)
+        self.jobs = Jobs(database)
+        self.llm = llm
+        self.limits = limits
+        self._database = database
+        self._originals = originals
+        self._worker = worker
+        self._shelves: dict[str, Shelf] = {}
+        self._opening = threading.Lock()
+        self._runner = Runner(
+            self.jobs,
+            self.shelf,
+            lambda document: worker.parse(document.source.path, document.source.name),
+            originals,
+            max_bytes=limits.max_bytes,
+        )
+
+    @classmethod
+    def open(cls, settings: Settings) -> "Service":
+        """Load the model and open what is in the data folder; takes up unfinished jobs once started."""
+        settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        anywhere = [Path("/")] if settings.is_loopback else []
+        return cls(
+            embedder.load(settings.model, settings.device, threads=settings.threads),
+            Location(
+                settings.data_dir / "index",
+                settings.qdrant_url,
+                settings.qdrant_api_key and settings.qdrant_api_key.get_secret_value(),
+            ),
+            Database(settings.data_dir / "ledger.sqlite"),
+            Originals(settings.data_dir / "originals"),
+            ParseWorker(timeout_s=settings.parse_timeout_s, memory_mb=settings.parse_memory_mb),
+            LanguageModel.from_settings(settings) if settings.llm_url else None,
+            Limits(
+                settings.max_upload_mb * 1_000_000,
+                tuple(root.resolve() for root in settings.ingest_roots or anywhere),
+            ),
+        )
+
+    def start(self) -> None:
+        self._originals.sweep(self.ledger.uses_path)
+        self._runner.start()
+
+    def close(self) -> None:
+        """Stop in good order; a document being written is taken up at the next start."""
+        self._runner.stop()
+        self._worker.close()
+        for shelf in self._shelves.values():
+            shelf.index.close()
+        self._database.close()
+
+    # collections
+
+    def create_collection(self, name: str) -> Shelf:
+        """Make and open a collection; one that is there is opened."""
+        self.ledger.add_collection(name)
+        return self.shelf(name)
+
+    def shelf(self, name: str) -> Shelf:
+        """The open collection. Raises UnknownCollection, or WrongEncoder if another encoder built it."""
+        with self._opening:
+            if name not in self._shelves:
+                self.ledger.require_collection(name)
+                index = open_index(name, contract_of(self.encoder), self.location)
+                shelf = Shelf(name, index, self.encoder, self.ledger)
+                for lost in reconcile(shelf):
+                    log.error("%s: points of %s are missing; ingest it again", name, lost)
+                self._shelves[name] = shelf
+            return self._shelves[name]
+
+    def foreign_encoder(self, name: str) -> tuple[str, str] | None:
+        """The encoder that built a collection, and what to do, if it is another than the one in use."""
+        try:
+            self.shelf(name)
+        except WrongEncoder as error:
+            contract = stored_contract(name, self.location)
+            return (contract.encoder if contract else "unknown"), str(error)
+        return None
+
+    def delete_collection(self, name: str) -> None:
+        """Drop a collection with its points. Raises UnknownCollection."""
+        self.ledger.require_collection(name)
+        with self._opening:
+            self.ledger.remove_collection(name)
+            shelf = self._shelves.pop(name, None)
+            if shelf is not None:
+                shelf.index.close()
+            drop_index(name, self.location)
+
+    # documents and jobs
+
+    def delete_document(self, document: str) -> None:
+        """Raises UnknownDocument."""
+        row = self.ledger.document(document)
+        remove(document, self.shelf(row.collection))
+
+    def chunks(self, document: str) -> list[Chunk]:
+        """A document's chunks in reading order; none if it was never ingested. Raises UnknownDocument."""
+        row = self.ledger.document(document)
+        return self.shelf(row.collection).index.chunks(row.version) if row.version else []
+
+    def upload(self, collection: str, files: Sequence[tuple[str, BinaryIO]]) -> Job:
+        """Keep the files (name, content) and queue them. Durable when it returns."""
+        self.shelf(collection)
+        items = [
+            self._originals.keep(name, content, max_bytes=self.limits.max_bytes) for name, content in files
+        ]
+        return self._queue(self.jobs.add(collection, ", ".join(item.name for item in items), items=items))
+
+    def ingest_path(self, collection: str, path: Path, *, sync: bool) -> Job:
+        """Queue a file or folder of this machine. Raises NotAllowed outside of the allowed roots."""
+        self.shelf(collection)
+        root = path.resolve()
+        if not any(root.is_relative_to(allowed) for allowed in self.limits.roots):
+            raise NotAllowed(f"{path} is not below a folder named in KALM_INGEST_ROOTS")
+        if not root.exists():
+            raise IngestError(f"{path}: no such file or folder on the machine the service runs on")
+        return self._queue(self.jobs.add(collection, str(root), root=root, sync=sync))
+
+    def retry(self, job: str) -> Job:
+        """Raises UnknownJob."""
+        return self._queue(self.jobs.retry(job))
+
+    def _queue(self, job: Job) -> Job:
+        self._runner.wake()
+        return job

@@ -1,0 +1,61 @@
+"""Where things are. The only module that reads the environment: variables named `KALM_…`."""
+
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Built once in an entry point and passed on as plain arguments."""
+
+    model_config = SettingsConfigDict(env_prefix="KALM_", frozen=True)
+
+    data_dir: Path = Path.home() / ".local" / "share" / "kalm-rag"
+    """Index, ledger and uploads."""
+    model: str = "all-MiniLM-L6-v2"
+    """Catalog name, model folder, or hub id that was downloaded before. `kalm doctor` lists them."""
+    device: str = "auto"
+    """cuda, npu, mps, cpu or auto."""
+    threads: int | None = Field(default=None, ge=1)
+    """CPU threads of the encoder; None leaves it to torch."""
+
+    host: str = "127.0.0.1"
+    """Address the service listens on; anything but loopback needs a key."""
+    port: int = 8460
+    """Of the service."""
+    ui_port: int = 8461
+    """Of the page."""
+    url: str | None = None
+    """Where the page and the command line find the service; None is this machine, `port`."""
+
+    api_key: SecretStr | None = None
+    """What the page and the command line present; the service takes it as an admin's."""
+    api_keys: str = ""
+    """More keys the service takes, `role:sha256hex` with commas between (`kalm key` makes one)."""
+
+    qdrant_url: str | None = None
+    """A Qdrant server; None keeps the index in this process, in `data_dir`."""
+    qdrant_api_key: SecretStr | None = None
+
+    llm_url: str | None = None
+    """An OpenAI-compatible server (Ollama, vLLM, OpenAI); None answers by quoting."""
+    llm_model: str = ""
+    llm_api_key: SecretStr | None = None
+
+    ingest_roots: list[Path] | None = None
+    """Server folders that may be ingested; None is any while bound to loopback, else none."""
+    max_upload_mb: int = 200
+    """Per file."""
+    parse_timeout_s: float = 90.0
+    """Reading one file."""
+    parse_memory_mb: int = 2048
+    """Address space of the process that reads files."""
+
+    @property
+    def service_url(self) -> str:
+        return self.url or f"http://127.0.0.1:{self.port}"
+
+    @property
+    def is_loopback(self) -> bool:
+        return self.host in {"127.0.0.1", "::1", "localhost"}

@@ -1,0 +1,30 @@
+"""Texts -> vectors. `load` gives an Encoder; nothing here knows files to search, Qdrant or settings."""
+
+import os
+
+# torch-npu installed without CANN makes a plain `import torch` raise; we import it ourselves, see device.py
+os.environ.setdefault("TORCH_DEVICE_BACKEND_AUTOLOAD", "0")
+
+from embedder.catalog import CATALOG
+from embedder.encoder import Encoder, ModelCard, Vectors
+from embedder.errors import EncoderError
+
+__all__ = ["CATALOG", "Encoder", "EncoderError", "ModelCard", "Vectors", "load"]
+
+
+def load(name_or_folder: str, device: str = "auto", *, threads: int | None = None) -> Encoder:
+    """Load a model that is on this machine: a catalog name, a folder, or a hub id in the local cache.
+
+    Never downloads, and never takes another model than the one asked for. `threads` limits the CPU
+    threads of a forward pass. Raises EncoderError.
+    """
+    if name_or_folder == "fake":
+        from embedder.fake import FakeEncoder
+
+        return FakeEncoder()
+
+    from embedder.kalm import KalmEncoder
+    from embedder.locate import locate
+
+    entry, folder = locate(name_or_folder)
+    return KalmEncoder(folder, entry, device, threads=threads)

@@ -1,0 +1,72 @@
+"""The contract every encoder keeps: texts in, unit vectors out, queries and documents apart."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Vectors = NDArray[np.float32]
+"""`(n, dim)`, every row of length 1, rows in the order of the texts."""
+
+Pooling = Literal["mean", "cls", "last"]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCard:
+    """What people must know about a model before they trust its vectors."""
+
+    name: str
+    languages: str
+    """In words, as shown to people: "English only", "100+ languages"."""
+    language_codes: tuple[str, ...]
+    """ISO 639-1 codes of what it was trained for, if they can be listed; empty for "many"."""
+    licence: str
+    pooling: Pooling
+    causal: bool
+    """Whether a token sees only those before it."""
+    instruction: str
+    """The query instruction in use; empty where the model has none."""
+    max_tokens: int
+    """Longest text the model was made for, special tokens included."""
+
+
+class Encoder(Protocol):
+    """Turn texts into vectors.
+
+    An empty text is encoded like any other. A text longer than `max_tokens` raises `TextTooLong`:
+    nothing is cut silently, whoever calls splits first (`token_spans` counts).
+    """
+
+    card: ModelCard
+    dims: tuple[int, ...]
+    """Widths the vectors can be cut to, longest first; the first is the full width."""
+    fingerprint: str
+    """Changes whenever the vectors may: sha256 over weights, tokenizer, pooling and prompts."""
+    device: str
+    """Where it runs, in words, as shown to people: "cpu, 2 threads"."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def dim(self) -> int:
+        """The full width, `dims[0]`."""
+        ...
+
+    def encode_queries(
+        self, texts: Sequence[str], task: str | None = None, dim: int | None = None
+    ) -> Vectors:
+        """Encode questions. `task` replaces the model's own instruction, where it takes one.
+
+        Raises UnknownDim if `dim` is not in `dims`, TextTooLong if a text does not fit.
+        """
+        ...
+
+    def encode_documents(self, texts: Sequence[str], dim: int | None = None) -> Vectors:
+        """Encode passages, without instruction. Raises as `encode_queries` does."""
+        ...
+
+    def token_spans(self, text: str) -> list[tuple[int, int]]:
+        """Where each token of `text` begins and ends, in characters, without special tokens."""
+        ...

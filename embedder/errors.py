@@ -1,0 +1,43 @@
+"""What can go wrong with a model or a text.
+
+EncoderError
+├── UnknownModel       neither a catalog name nor a folder with a model in it
+├── ModelNotFound      a known model whose files are not on this machine
+├── WrongWeights       the files are there and are not the ones that were published
+├── UnsupportedModel   an architecture or setting that was not validated
+├── BrokenModel        loaded, but its vectors fail the probe
+├── UnknownDim         a width the model was not made for
+└── TextTooLong        more tokens than the model takes
+"""
+
+
+class EncoderError(Exception):
+    """Any failure of the encoder; the message says what, which and what to do."""
+
+
+class UnknownModel(EncoderError):
+    pass
+
+
+class ModelNotFound(EncoderError):
+    pass
+
+
+class WrongWeights(EncoderError):
+    pass
+
+
+class UnsupportedModel(EncoderError):
+    pass
+
+
+class BrokenModel(EncoderError):
+    pass
+
+
+class UnknownDim(EncoderError):
+    pass
+
+
+class TextTooLong(EncoderError):
+    pass

@@ -1,0 +1,71 @@
+"""An encoder without a model: hashed bags of words. Deterministic, instant, and its ranking is real.
+
+Each word is a random direction; a text is the sum of its words' directions. So texts that share words
+are near, texts that don't are at about 0, and a prefix of the vector keeps that, as Matryoshka's does.
+"""
+
+import hashlib
+import re
+from collections.abc import Sequence
+from functools import lru_cache
+
+import numpy as np
+
+from embedder.encoder import ModelCard, Vectors
+from embedder.errors import TextTooLong
+from embedder.pooling import normalise, require_dim, truncate
+
+_TOKEN = re.compile(r"[\u0e00-\u0eff\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]|\w+")
+"""Words; single characters in scripts that don't set words apart."""
+
+
+class FakeEncoder:
+    """For tests and demonstrations without weights; queries and documents are treated alike."""
+
+    dims: tuple[int, ...] = (256, 128, 64)
+    fingerprint = "fake-1"
+    device = "cpu, no model"
+    card = ModelCard(
+        name="fake",
+        languages="any, by shared words only (a stand-in for tests)",
+        language_codes=(),
+        licence="Apache-2.0",
+        pooling="mean",
+        causal=False,
+        instruction="",
+        max_tokens=512,
+    )
+
+    @property
+    def name(self) -> str:
+        return self.card.name
+
+    @property
+    def dim(self) -> int:
+        return self.dims[0]
+
+    def encode_queries(
+        self, texts: Sequence[str], task: str | None = None, dim: int | None = None
+    ) -> Vectors:
+        return self.encode_documents(texts, dim)
+
+    def encode_documents(self, texts: Sequence[str], dim: int | None = None) -> Vectors:
+        dim = require_dim(dim, self.dims, self.name)
+        return truncate(np.stack([self._encode(text) for text in texts]), dim)
+
+    def token_spans(self, text: str) -> list[tuple[int, int]]:
+        return [match.span() for match in _TOKEN.finditer(text)]
+
+    def _encode(self, text: str) -> Vectors:
+        words = _TOKEN.findall(text.casefold())
+        if len(words) > self.card.max_tokens:
+            raise TextTooLong(f"{len(words)} tokens, fake takes {self.card.max_tokens}")
+        total = sum((_direction(word) for word in words or ["nothing"]), np.zeros(self.dim, np.float32))
+        unit: Vectors = normalise(total[None])[0]
+        return unit
+
+
+@lru_cache(maxsize=100_000)
+def _direction(word: str) -> Vectors:
+    seed = int.from_bytes(hashlib.sha256(word.encode("utf-8", "replace")).digest()[:8], "big")
+    return np.random.default_rng(seed).standard_normal(FakeEncoder.dims[0], dtype=np.float32)

@@ -1,0 +1,175 @@
+"""The encoder: tokenise, batch, run, pool, normalise, truncate."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from transformers import AutoTokenizer
+
+from embedder.batching import plan
+from embedder.catalog import Entry, name_of
+from embedder.device import choose
+from embedder.encoder import ModelCard, Vectors
+from embedder.errors import BrokenModel, TextTooLong, UnsupportedModel
+from embedder.layout import Layout, read_layout
+from embedder.locate import file_sha256
+from embedder.model import load_model
+from embedder.pooling import normalise, pool, require_dim, truncate
+from embedder.prompts import query_prefix
+
+BATCH_TOKENS = 4096
+"""Padded tokens in a forward pass; 256 to 1,024 are as fast for KaLM's size, small models want more."""
+_SAME = 1e-3
+"""Largest difference between token states that padding may make (fp32 and bf16 stay well below)."""
+_MOVED = 1e-6
+"""Smallest change of the first token's state that shows it has seen the last."""
+
+
+class KalmEncoder:
+    """A model of the KaLM family, or any folder of sentence-transformers that `model.py` supports.
+
+    Safe to call from several threads. NUL is dropped and a lone surrogate becomes U+FFFD before a text
+    is tokenised; a text that is empty is the vector of the model's special tokens alone.
+    """
+
+    def __init__(
+        self, folder: Path, entry: Entry | None, device: str = "auto", *, threads: int | None = None
+    ) -> None:
+        """Load and probe a folder. Raises EncoderError, or ValueError for a device that isn't there."""
+        if threads is not None:
+            torch.set_num_threads(threads)
+        layout = read_layout(folder, entry)
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        if not tokenizer.is_fast:
+            raise UnsupportedModel(f"{folder}: only models with a tokenizer.json are supported")
+        self._tokenizer = tokenizer.backend_tokenizer
+        self._tokenizer.no_padding()
+        self._tokenizer.no_truncation()
+        self._padding_id: int = tokenizer.pad_token_id or 0
+        self._model = load_model(layout, entry, choose(device))
+        width: int = self._model.network.config.hidden_size
+        self.dims: tuple[int, ...] = (entry.dims if entry else layout.dims) or (width,)
+        self.card = _card(folder, layout, entry, self._model.causal, self._model.network.config)
+        self._query_prefix = _query_prefix(layout, entry)
+        self._document_prefix = layout.document_prompt
+        self.fingerprint = _fingerprint(layout, self.card, self._query_prefix)
+        self.device = self._model.device.description
+        self._probe()
+
+    @property
+    def name(self) -> str:
+        return self.card.name
+
+    @property
+    def dim(self) -> int:
+        return self.dims[0]
+
+    def encode_queries(
+        self, texts: Sequence[str], task: str | None = None, dim: int | None = None
+    ) -> Vectors:
+        """Encode questions, with the model's instruction or with `task` in its place."""
+        prefix = self._query_prefix
+        if task is not None and self.card.instruction:
+            prefix = query_prefix(task)
+        return self._encode([prefix + text for text in texts], dim)
+
+    def encode_documents(self, texts: Sequence[str], dim: int | None = None) -> Vectors:
+        """Encode passages as they are."""
+        return self._encode([self._document_prefix + text for text in texts], dim)
+
+    def token_spans(self, text: str) -> list[tuple[int, int]]:
+        """Where each token begins and ends, in characters of `text`, without special tokens."""
+        offsets: list[tuple[int, int]] = self._tokenizer.encode(
+            _clean(text, keep_length=True), add_special_tokens=False
+        ).offsets
+        return offsets
+
+    def _encode(self, texts: Sequence[str], dim: int | None) -> Vectors:
+        dim = require_dim(dim, self.dims, self.name)
+        distinct = list(dict.fromkeys(texts))  # a text that comes twice is run once
+        encodings = self._tokenizer.encode_batch([_clean(text) for text in distinct])
+        tokens = [encoding.ids for encoding in encodings]
+        for text, ids in zip(distinct, tokens, strict=True):
+            if len(ids) > self.card.max_tokens:
+                raise TextTooLong(
+                    f"{len(ids)} tokens, {self.name} takes {self.card.max_tokens}: "
+                    f"split the text that begins {text[:60]!r}"
+                )
+        vectors = np.zeros((len(distinct), self.dim), np.float32)
+        for positions in plan([len(ids) for ids in tokens], BATCH_TOKENS):
+            batch, mask = self._pad([tokens[at] for at in positions])
+            pooled = pool(self._model.run(batch, mask), mask.to(self._model.device.name), self.card.pooling)
+            vectors[positions] = pooled.float().cpu().numpy()
+        row = {text: at for at, text in enumerate(distinct)}
+        return truncate(normalise(vectors), dim)[[row[text] for text in texts]]
+
+    def _pad(self, tokens: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
+        """Ids and mask, both (batch, longest), padded on the right."""
+        longest = max(1, *(len(ids) for ids in tokens))
+        batch = torch.full((len(tokens), longest), self._padding_id, dtype=torch.long)
+        mask = torch.zeros((len(tokens), longest), dtype=torch.long)
+        for row, ids in enumerate(tokens):
+            batch[row, : len(ids)] = torch.tensor(ids)
+            mask[row, : len(ids)] = 1
+        return batch, mask
+
+    def _probe(self) -> None:
+        """Warm up, and refuse a model that would give wrong vectors.
+
+        Padding must not change a vector, and the last token must reach the first one's state, or not,
+        as the model was trained. Raises BrokenModel.
+        """
+        text = list(self._tokenizer.encode("Does the first word see the last one?").ids)
+        changed = [*text[:-1], text[-1] + 1 if text[-1] == text[0] else text[0]]
+        padded = [*text, *text]
+        alone = self._model.run(*self._pad([text]))[0].float()  # (tokens, dim)
+        beside = self._model.run(*self._pad([padded, text]))[1].float()
+        if (alone - beside[: len(text)]).abs().max() > _SAME * alone.abs().max():
+            raise BrokenModel(f"{self.name}: padding changes its vectors; its attention mask is not applied")
+        moved = (self._model.run(*self._pad([changed]))[0, 0].float() - alone[0]).abs().max() > _MOVED
+        if bool(moved) == self._model.causal:
+            seen = "sees" if moved else "does not see"
+            trained = "causal" if self._model.causal else "bidirectional"
+            raise BrokenModel(f"{self.name} is {trained}, but its first token {seen} the last one")
+
+
+def _clean(text: str, *, keep_length: bool = False) -> str:
+    """Without what a tokenizer chokes on; with `keep_length` every character keeps its place."""
+    text = text.replace("\0", "\ufffd" if keep_length else "")
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace") if _broken(text) else text
+
+
+def _broken(text: str) -> bool:
+    return any("\ud800" <= character <= "\udfff" for character in text) if not text.isascii() else False
+
+
+def _query_prefix(layout: Layout, entry: Entry | None) -> str:
+    if entry is not None:
+        return query_prefix(entry.instruction)
+    return layout.query_prompt or ""
+
+
+def _card(folder: Path, layout: Layout, entry: Entry | None, causal: bool, config: object) -> ModelCard:
+    positions: int = getattr(config, "max_position_embeddings", 512)
+    return ModelCard(
+        name=name_of(entry) if entry else folder.resolve().name,
+        languages=entry.languages if entry else "not stated",
+        language_codes=entry.language_codes if entry else (),
+        licence=entry.licence if entry else "not stated",
+        pooling=layout.pooling,
+        causal=causal,
+        instruction=entry.instruction if entry else "",
+        max_tokens=entry.max_tokens if entry else min(layout.max_tokens or positions, positions),
+    )
+
+
+def _fingerprint(layout: Layout, card: ModelCard, query: str) -> str:
+    """sha256 over all that decides a vector."""
+    names = [*layout.folder.glob("*.safetensors"), layout.folder / "tokenizer.json"]
+    files = {path.name: file_sha256(path) for path in sorted(names)}
+    decides = [files, card.pooling, card.causal, card.max_tokens, query, layout.document_prompt]
+    return hashlib.sha256(json.dumps(decides).encode()).hexdigest()

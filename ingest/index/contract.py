@@ -1,0 +1,124 @@
+"""What an index promises, whichever engine keeps it; and what a collection promises about its vectors."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from embedder.encoder import Vectors
+from ingest.records import Chunk, Hit
+
+
+@dataclass(frozen=True, slots=True)
+class Contract:
+    """How a collection's vectors were made; checked at every opening. Another encoder is refused."""
+
+    encoder: str
+    """Name of the model, as people know it."""
+    fingerprint: str
+    """Of the encoder: weights, tokenizer, pooling, prompts."""
+    dims: tuple[int, ...]
+    """Widths stored as named vectors, longest first: the full vector, then the coarse prefix."""
+    chunk_tokens: int
+    """Longest chunk, in the encoder's own tokens."""
+    recipe: str
+    """Version of parser and chunker; part of every version id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """What a search may return. An empty field does not filter."""
+
+    languages: tuple[str, ...] = ()
+    documents: tuple[str, ...] = ()
+    """Document ids."""
+
+
+EVERYTHING = Where()
+
+
+class Index(Protocol):
+    """One open collection: points written hidden, shown by `publish`, found by `search`.
+
+    Safe to call from several threads.
+    """
+
+    contract: Contract
+
+    def upsert(self, chunks: Sequence[Chunk], vectors: Vectors) -> None:
+        """Write points, hidden; `vectors` are full width and the coarse prefixes are cut here.
+
+        Durable when it returns. Raises DiskFull before the disk is full, ValueError for vectors
+        that are not finite, not of length 1 or not of the contract's width.
+        """
+        ...
+
+    def publish(self, version: str, documents: Iterable[str]) -> None:
+        """Show the points of `version`, cited as `documents` (ids)."""
+        ...
+
+    def delete(self, version: str) -> None:
+        """Remove every point of `version`; none there is fine."""
+        ...
+
+    def count(self, version: str | None = None) -> int:
+        """Points of one version, or of all, hidden ones included."""
+        ...
+
+    def versions(self) -> set[str]:
+        """Every version that has points, hidden ones included."""
+        ...
+
+    def search(
+        self,
+        vector: Vectors,
+        *,
+        limit: int,
+        offset: int = 0,
+        dim: int | None = None,
+        exact: bool = False,
+        where: Where = EVERYTHING,
+    ) -> list[Hit]:
+        """The nearest published chunks to `vector` `(full width,)`, best first.
+
+        At full width this is a funnel in one query: the coarse prefix picks candidates, the full
+        vector orders them; `exact` skips the funnel. A smaller stored `dim` searches that prefix
+        alone. Raises UnknownDim for a width that is not stored.
+        """
+        ...
+
+    def chunks(self, version: str) -> list[Chunk]:
+        """All chunks of a version in reading order."""
+        ...
+
+    def languages(self) -> Mapping[str, int]:
+        """Published chunks per language."""
+        ...
+
+    def close(self) -> None: ...
+
+
+def payload(chunk: Chunk) -> dict[str, Any]:
+    """The chunk as stored beside its vectors; `documents` empty means hidden."""
+    return {
+        "version": chunk.version,
+        "position": chunk.position,
+        "text": chunk.text,
+        "title": chunk.title,
+        "heading": list(chunk.heading),
+        "page": chunk.page,
+        "language": chunk.language,
+        "documents": [],
+    }
+
+
+def chunk_from(payload: Mapping[str, Any]) -> Chunk:
+    """The chunk that `payload` was made from."""
+    return Chunk(
+        version=payload["version"],
+        position=payload["position"],
+        text=payload["text"],
+        title=payload["title"],
+        heading=tuple(payload["heading"]),
+        page=payload["page"],
+        language=payload["language"],
+    )

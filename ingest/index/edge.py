@@ -1,0 +1,216 @@
+"""Qdrant's engine inside this process: one folder per collection, open in one process at a time.
+
+No graph is built: below some 200,000 chunks an exact scan of the coarse prefix takes milliseconds,
+and `optimize()` would hold the GIL for minutes (measured, 40,000 x 512: 17 s).
+"""
+
+import json
+import threading
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import qdrant_edge as edge
+
+from embedder.encoder import Vectors
+from embedder.pooling import truncate
+from ingest.errors import IndexDamaged, IndexLocked
+from ingest.index import schema
+from ingest.index.contract import EVERYTHING, Contract, Where, chunk_from, payload
+from ingest.records import Chunk, Hit
+
+_SCROLL_POINTS = 1000
+_ALL = 10_000_000
+
+
+def read_contract(folder: Path) -> Contract | None:
+    """What the collection in `folder` promises; None if there is none. Raises IndexDamaged."""
+    path = folder / "contract.json"
+    if not path.is_file():
+        return None
+    try:
+        fields = json.loads(path.read_text())
+        return Contract(**{**fields, "dims": tuple(fields["dims"])})
+    except (ValueError, TypeError, KeyError) as error:
+        raise IndexDamaged(f"{path} can't be read ({error}): restore it from a backup") from error
+
+
+class EdgeIndex:
+    """One collection in one folder. Calls are serialised: the engine holds the GIL anyway."""
+
+    def __init__(self, name: str, folder: Path, contract: Contract, free_bytes: int) -> None:
+        """Open the collection in `folder`, or make it.
+
+        Raises WrongEncoder, IndexLocked if another process has it open, IndexDamaged if its files
+        can't be read.
+        """
+        self._lock = threading.RLock()
+        self._folder = folder
+        self._free_bytes = free_bytes
+        stored = read_contract(folder)
+        if stored is not None:
+            schema.check_encoder(name, stored, contract)
+            contract = replace(stored, recipe=contract.recipe, chunk_tokens=contract.chunk_tokens)
+        self.contract = contract
+        shard = folder / "shard"
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            if stored is None:
+                self._shard = self._create(shard)
+            else:
+                self._shard = edge.EdgeShard.load(str(shard))
+        except Exception as error:  # the engine knows no other class
+            if "WouldBlock" in str(error):
+                raise IndexLocked(
+                    f"{folder} is open in another process: stop the other service, or give this one its own "
+                    "KALM_DATA_DIR"
+                ) from error
+            raise IndexDamaged(f"{folder} can't be opened ({error}): restore it from a backup") from error
+        self._write_contract()
+
+    def _create(self, shard: Path) -> edge.EdgeShard:
+        shard.mkdir(exist_ok=True)
+        plain = edge.HnswIndexConfig(m=0, ef_construct=4, full_scan_threshold=10_000)
+        vectors = {
+            schema.vector_name(dim): edge.EdgeVectorParams(
+                dim,
+                edge.Distance.Dot,  # of unit vectors: the cosine
+                datatype=edge.VectorStorageDatatype.Float16,
+                hnsw_config=plain,
+            )
+            for dim in self.contract.dims
+        }
+        created = edge.EdgeShard.create(str(shard), edge.EdgeConfig(vectors=vectors, hnsw_config=plain))
+        for field in schema.KEYWORD_FIELDS:
+            created.update(edge.UpdateOperation.create_field_index(field, edge.PayloadSchemaType.Keyword))
+        created.update(
+            edge.UpdateOperation.create_field_index(schema.POSITION, edge.PayloadSchemaType.Integer)
+        )
+        created.flush()
+        return created
+
+    def _write_contract(self) -> None:
+        """Last, so that a folder with a contract has a whole shard."""
+        draft = self._folder / "contract.json.new"
+        draft.write_text(json.dumps(asdict(self.contract), indent=1))
+        draft.replace(self._folder / "contract.json")
+
+    def upsert(self, chunks: Sequence[Chunk], vectors: Vectors) -> None:
+        schema.check_vectors(vectors, self.contract)
+        named = schema.named_vectors(vectors, self.contract)
+        points = [
+            edge.Point(chunk.id, {name: row.tolist() for name, row in vector.items()}, payload(chunk))
+            for chunk, vector in zip(chunks, named, strict=True)
+        ]
+        for batch in schema.in_batches(len(points)):
+            schema.check_disk(self._folder, self._free_bytes)
+            self._update(edge.UpdateOperation.upsert_points(points[batch]))
+
+    def publish(self, version: str, documents: Iterable[str]) -> None:
+        self._update(
+            edge.UpdateOperation.set_payload_by_filter(
+                _matching("version", [version]), {schema.DOCUMENTS: sorted(documents)}
+            )
+        )
+        with self._lock:
+            self._shard.flush()
+
+    def delete(self, version: str) -> None:
+        self._update(edge.UpdateOperation.delete_points_by_filter(_matching("version", [version])))
+
+    def count(self, version: str | None = None) -> int:
+        where = None if version is None else _matching("version", [version])
+        with self._lock:
+            return self._shard.count(edge.CountRequest(exact=True, filter=where))
+
+    def versions(self) -> set[str]:
+        return set(self._facet("version", None))
+
+    def languages(self) -> Mapping[str, int]:
+        return self._facet("language", _visible(EVERYTHING))
+
+    def search(
+        self,
+        vector: Vectors,
+        *,
+        limit: int,
+        offset: int = 0,
+        dim: int | None = None,
+        exact: bool = False,
+        where: Where = EVERYTHING,
+    ) -> list[Hit]:
+        dim = schema.stored_dim(dim, self.contract)
+        visible = _visible(where)
+        coarse = self.contract.dims[-1]
+        prefetches = None
+        if dim > coarse and not exact:
+            prefetches = [
+                edge.Prefetch(
+                    limit=schema.candidates(limit + offset),
+                    query=_nearest(vector, coarse),
+                    filter=visible,
+                )
+            ]
+        request = edge.QueryRequest(
+            limit=limit,
+            offset=offset,
+            query=_nearest(vector, dim),
+            prefetches=prefetches,
+            filter=visible,
+            with_payload=True,
+            params=edge.SearchParams(exact=exact),
+        )
+        with self._lock:
+            found = self._shard.query(request)
+        return [Hit(chunk_from(point.payload or {}), point.score) for point in found]
+
+    def chunks(self, version: str) -> list[Chunk]:
+        found: list[Chunk] = []
+        after: Any = None
+        while True:
+            request = edge.ScrollRequest(
+                offset=after,
+                limit=_SCROLL_POINTS,
+                filter=_matching("version", [version]),
+                with_payload=True,
+                with_vector=False,
+            )
+            with self._lock:
+                records, after = self._shard.scroll(request)
+            found += [chunk_from(record.payload or {}) for record in records]
+            if after is None:
+                return sorted(found, key=lambda chunk: chunk.position)
+
+    def close(self) -> None:
+        with self._lock:
+            self._shard.flush()
+            self._shard.close()
+
+    def _update(self, operation: edge.UpdateOperation) -> None:
+        with self._lock:
+            self._shard.update(operation)
+
+    def _facet(self, key: str, where: edge.Filter | None) -> dict[str, int]:
+        with self._lock:
+            response = self._shard.facet(edge.FacetRequest(key, limit=_ALL, exact=True, filter=where))
+        return {str(hit.value): hit.count for hit in response.hits if hit.count}  # 0: deleted just now
+
+
+def _nearest(vector: Vectors, dim: int) -> edge.Query:
+    name = schema.vector_name(dim)
+    return edge.Query.Nearest(truncate(vector[None], dim)[0].tolist(), using=name)
+
+
+def _matching(field: str, values: Sequence[str]) -> edge.Filter:
+    return edge.Filter(must=[edge.FieldCondition(field, match=edge.MatchAny(list(values)))])
+
+
+def _visible(where: Where) -> edge.Filter:
+    """What may be found: published, and in the languages and documents asked for."""
+    must: list[Any] = []
+    if where.languages:
+        must.append(edge.FieldCondition("language", match=edge.MatchAny(list(where.languages))))
+    if where.documents:
+        must.append(edge.FieldCondition(schema.DOCUMENTS, match=edge.MatchAny(list(where.documents))))
+    return edge.Filter(must=must, must_not=[edge.IsEmptyCondition(schema.DOCUMENTS)])

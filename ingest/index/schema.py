@@ -1,0 +1,81 @@
+"""How a collection is laid out in Qdrant, whichever engine: vector names, fields, the funnel's width."""
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from embedder.encoder import Vectors
+from embedder.pooling import require_dim, truncate
+from ingest.errors import DiskFull, WrongEncoder
+from ingest.index.contract import Contract
+
+KEYWORD_FIELDS = ("version", "documents", "language")
+"""Payload fields with an index: what searches filter by and what is counted."""
+DOCUMENTS = "documents"
+"""Ids of the documents a point is cited by; none, and the point is hidden."""
+POSITION = "position"
+BATCH_POINTS = 500
+"""Points in one write: Edge holds the GIL meanwhile, a server takes 32 MB at most."""
+FREE_BYTES = 1 << 30
+"""Free disk space below which nothing is written: a full disk kills the process that maps the files."""
+
+_UNIT = 1e-3
+"""How far a vector's length may be from 1 (bf16 models)."""
+
+
+def vector_name(dim: int) -> str:
+    """Named by width, so that widths can be added later."""
+    return f"d{dim}"
+
+
+def candidates(wanted: int) -> int:
+    """How many points the coarse prefix hands to the full vector, for `wanted` results.
+
+    8 for each, and never fewer than 200, kept the top 10 of exact search (tests/ingest/index).
+    """
+    return max(200, 8 * wanted)
+
+
+def check_vectors(vectors: Vectors, contract: Contract) -> None:
+    """Raises ValueError for what an engine would take and then rank wrongly: NaN, other lengths."""
+    if vectors.ndim != 2 or vectors.shape[1] != contract.dims[0]:
+        raise ValueError(f"vectors of shape {vectors.shape}, the collection stores {contract.dims[0]} dims")
+    lengths = np.linalg.norm(vectors, axis=1)
+    if not np.isfinite(lengths).all() or np.abs(lengths - 1).max(initial=0) > _UNIT:
+        raise ValueError("vectors must be finite and of length 1")
+
+
+def named_vectors(vectors: Vectors, contract: Contract) -> list[dict[str, Vectors]]:
+    """Per point, each stored width by its name. vectors: (n, full width)."""
+    widths = {vector_name(dim): truncate(vectors, dim) for dim in contract.dims}
+    return [{name: rows[at] for name, rows in widths.items()} for at in range(len(vectors))]
+
+
+def stored_dim(dim: int | None, contract: Contract) -> int:
+    """The width to search at: full for None. Raises UnknownDim for one that is not stored."""
+    return require_dim(dim, contract.dims, "this collection")
+
+
+def check_encoder(name: str, stored: Contract, wanted: Contract) -> None:
+    """Raises WrongEncoder if the vectors of another encoder, or of other widths, are stored."""
+    if stored.fingerprint != wanted.fingerprint:
+        raise WrongEncoder(
+            f"collection {name!r} was built by {stored.encoder!r}, not by {wanted.encoder!r} as it is now: "
+            f"start the service with KALM_MODEL={stored.encoder}, or ingest into a new collection"
+        )
+
+
+def check_disk(folder: Path, free_bytes: int) -> None:
+    """Raises DiskFull below `free_bytes` of free space."""
+    free = shutil.disk_usage(folder).free
+    if free < free_bytes:
+        raise DiskFull(
+            f"{folder}: {free / 1e9:.1f} GB free, {free_bytes / 1e9:.1f} GB are kept for safety; "
+            "free some space, then retry the job. Searching and deleting still work"
+        )
+
+
+def in_batches(total: int) -> Sequence[slice]:
+    return [slice(start, start + BATCH_POINTS) for start in range(0, total, BATCH_POINTS)]

@@ -1,0 +1,227 @@
+"""A Qdrant server, or cluster, through qdrant-client."""
+
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, replace
+from functools import partial
+from typing import Any, TypeVar
+
+from qdrant_client import QdrantClient, models
+from qdrant_client.http.exceptions import ApiException, ResponseHandlingException, UnexpectedResponse
+
+from embedder.encoder import Vectors
+from embedder.pooling import truncate
+from ingest.errors import IndexDamaged, IndexUnavailable
+from ingest.index import schema
+from ingest.index.contract import EVERYTHING, Contract, Where, chunk_from, payload
+from ingest.records import Chunk, Hit
+
+T = TypeVar("T")
+
+_SCROLL_POINTS = 1000
+_ALL = 1_000_000
+PREFIX = "kalm_"
+"""Of our collections' names on the server."""
+
+
+def connect(url: str, api_key: str | None) -> QdrantClient:
+    """A client that has not talked to the server yet."""
+    return QdrantClient(url, api_key=api_key, timeout=30, check_compatibility=False)
+
+
+def read_contract(client: QdrantClient, name: str) -> Contract | None:
+    """What a collection promises; None if there is none. Raises IndexUnavailable, IndexDamaged."""
+    return _guard(lambda: _contract(client, PREFIX + name))
+
+
+def drop(client: QdrantClient, name: str) -> None:
+    """Remove a collection; none there is fine."""
+    _guard(lambda: client.delete_collection(PREFIX + name))
+
+
+class ServerIndex:
+    """One collection on a server. Calls are serialised: the client's in-memory engine needs it."""
+
+    def __init__(self, name: str, client: QdrantClient, contract: Contract) -> None:
+        """Open the collection, or make it. Raises WrongEncoder, IndexUnavailable, IndexDamaged."""
+        self._lock = threading.RLock()
+        self._client = client
+        self._name = PREFIX + name
+        stored = read_contract(client, name)
+        if stored is None:
+            self.contract = contract
+            self._call(self._create)
+        else:
+            schema.check_encoder(name, stored, contract)
+            self.contract = replace(stored, recipe=contract.recipe, chunk_tokens=contract.chunk_tokens)
+            self._call(lambda: client.update_collection(self._name, metadata=self._metadata()))
+
+    def _create(self) -> None:
+        self._client.create_collection(
+            self._name,
+            vectors_config={
+                schema.vector_name(dim): models.VectorParams(
+                    size=dim,
+                    distance=models.Distance.DOT,  # of unit vectors: the cosine
+                    datatype=models.Datatype.FLOAT16,
+                    on_disk=dim == self.contract.dims[0] and len(self.contract.dims) > 1,
+                )
+                for dim in self.contract.dims
+            },
+            metadata=self._metadata(),
+        )
+        for field in schema.KEYWORD_FIELDS:
+            self._client.create_payload_index(self._name, field, models.PayloadSchemaType.KEYWORD)
+        self._client.create_payload_index(self._name, schema.POSITION, models.PayloadSchemaType.INTEGER)
+
+    def _metadata(self) -> dict[str, Any]:
+        return {"contract": asdict(self.contract)}
+
+    def upsert(self, chunks: Sequence[Chunk], vectors: Vectors) -> None:
+        schema.check_vectors(vectors, self.contract)
+        named = schema.named_vectors(vectors, self.contract)
+        points = [
+            models.PointStruct(
+                id=chunk.id,
+                vector={name: row.tolist() for name, row in vector.items()},
+                payload=payload(chunk),
+            )
+            for chunk, vector in zip(chunks, named, strict=True)
+        ]
+        for batch in schema.in_batches(len(points)):
+            self._write(partial(self._client.upsert, self._name, points[batch], wait=True))
+
+    def publish(self, version: str, documents: Iterable[str]) -> None:
+        cited = {schema.DOCUMENTS: sorted(documents)}
+        self._write(
+            lambda: self._client.set_payload(
+                self._name, cited, points=_matching("version", [version]), wait=True
+            )
+        )
+
+    def delete(self, version: str) -> None:
+        selector = models.FilterSelector(filter=_matching("version", [version]))
+        self._write(lambda: self._client.delete(self._name, selector, wait=True))
+
+    def count(self, version: str | None = None) -> int:
+        where = None if version is None else _matching("version", [version])
+        return self._call(lambda: self._client.count(self._name, count_filter=where, exact=True).count)
+
+    def versions(self) -> set[str]:
+        return set(self._facet("version", None))
+
+    def languages(self) -> Mapping[str, int]:
+        return self._facet("language", _visible(EVERYTHING))
+
+    def search(
+        self,
+        vector: Vectors,
+        *,
+        limit: int,
+        offset: int = 0,
+        dim: int | None = None,
+        exact: bool = False,
+        where: Where = EVERYTHING,
+    ) -> list[Hit]:
+        dim = schema.stored_dim(dim, self.contract)
+        visible = _visible(where)
+        coarse = self.contract.dims[-1]
+        prefetch = None
+        if dim > coarse and not exact:
+            prefetch = models.Prefetch(
+                query=_cut(vector, coarse),
+                using=schema.vector_name(coarse),
+                limit=schema.candidates(limit + offset),
+                filter=visible,
+            )
+        found = self._call(
+            lambda: (
+                self._client.query_points(
+                    self._name,
+                    query=_cut(vector, dim),
+                    using=schema.vector_name(dim),
+                    prefetch=prefetch,
+                    query_filter=visible,
+                    search_params=models.SearchParams(exact=exact),
+                    limit=limit,
+                    offset=offset,
+                    with_payload=True,
+                ).points
+            )
+        )
+        return [Hit(chunk_from(point.payload or {}), point.score) for point in found]
+
+    def chunks(self, version: str) -> list[Chunk]:
+        found: list[Chunk] = []
+        after: Any = None
+        where = _matching("version", [version])
+        while True:
+            page = partial(self._client.scroll, self._name, limit=_SCROLL_POINTS, with_payload=True)
+            records, after = self._call(partial(page, scroll_filter=where, offset=after))
+            found += [chunk_from(record.payload or {}) for record in records]
+            if after is None:
+                return sorted(found, key=lambda chunk: chunk.position)
+
+    def close(self) -> None:
+        """Nothing to do: the client is shared by all collections and is closed with the process."""
+
+    def _facet(self, key: str, where: models.Filter | None) -> dict[str, int]:
+        response = self._call(
+            lambda: self._client.facet(self._name, key, facet_filter=where, limit=_ALL, exact=True)
+        )
+        return {str(hit.value): hit.count for hit in response.hits}
+
+    def _call(self, call: Callable[[], T]) -> T:
+        with self._lock:
+            return _guard(call)
+
+    def _write(self, call: Callable[[], models.UpdateResult]) -> None:
+        """A write counts only when it was applied: a time-out leaves it unknown."""
+        status = self._call(call).status
+        if status != models.UpdateStatus.COMPLETED:
+            raise IndexUnavailable(
+                f"Qdrant did not confirm a write to {self._name!r} ({status}); retry the job"
+            )
+
+
+def _contract(client: QdrantClient, collection: str) -> Contract | None:
+    if not client.collection_exists(collection):
+        return None
+    fields = (client.get_collection(collection).config.metadata or {}).get("contract")
+    if fields is None:
+        raise IndexDamaged(
+            f"collection {collection!r} on the Qdrant server is not one of ours: it has no contract"
+        )
+    return Contract(**{**fields, "dims": tuple(fields["dims"])})
+
+
+def _guard(call: Callable[[], T]) -> T:
+    """Say what a failing server means for people."""
+    try:
+        return call()
+    except (ResponseHandlingException, UnexpectedResponse, ApiException) as error:
+        raise IndexUnavailable(
+            f"the Qdrant server failed ({error}): check that it runs, KALM_QDRANT_URL and KALM_QDRANT_API_KEY"
+        ) from error
+
+
+def _cut(vector: Vectors, dim: int) -> list[float]:
+    numbers: list[float] = truncate(vector[None], dim)[0].tolist()
+    return numbers
+
+
+def _matching(field: str, values: Sequence[str]) -> models.Filter:
+    return models.Filter(must=[models.FieldCondition(key=field, match=models.MatchAny(any=list(values)))])
+
+
+def _visible(where: Where) -> models.Filter:
+    """What may be found: published, and in the languages and documents asked for."""
+    asked = {"language": where.languages, schema.DOCUMENTS: where.documents}
+    return models.Filter(
+        must=[
+            models.FieldCondition(key=field, match=models.MatchAny(any=list(values)))
+            for field, values in asked.items()
+            if values
+        ],
+        must_not=[models.IsEmptyCondition(is_empty=models.PayloadField(key=schema.DOCUMENTS))],
+    )

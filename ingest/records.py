@@ -1,0 +1,103 @@
+"""The nouns of ingestion, in the order they arise: Source, Document, Element, Chunk, Hit."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+from uuid import NAMESPACE_URL, UUID, uuid5
+
+_NAMESPACE = uuid5(NAMESPACE_URL, "kalm-rag")
+
+ElementKind = Literal["title", "text", "list", "table", "code"]
+
+
+def identity(*parts: str | int) -> UUID:
+    """The same parts always give the same id, on every machine.
+
+    >>> identity("library", "file:///a.md") == identity("library", "file:///a.md")
+    True
+    """
+    return uuid5(_NAMESPACE, "\x1f".join(str(part) for part in parts))
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A file to look at, before its bytes were read."""
+
+    uri: str
+    """Identity within a collection: `file:///…` for a file of a folder, `upload:NAME` for an upload."""
+    name: str
+    """File name as people know it; its suffix is a hint for the parser, never a promise."""
+    path: Path
+    """Where the bytes can be read now."""
+
+
+def document_id(collection: str, source: Source) -> str:
+    """A document is its source: edited or moved bytes keep the id, another place is another document."""
+    return str(identity("document", collection, source.uri))
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One source as it was found: where it is, and which bytes were there."""
+
+    collection: str
+    source: Source
+    content_hash: str
+    """sha256 of the bytes, hex."""
+    size_bytes: int
+
+    @property
+    def id(self) -> str:
+        return document_id(self.collection, self.source)
+
+    def version(self, recipe: str) -> str:
+        """Id of this content as parsed and chunked by `recipe`: one set of points, whoever cites it.
+
+        The suffix counts, because the same bytes read as .md and as .txt give other chunks.
+        """
+        suffix = Path(self.source.name).suffix.lower()
+        return str(identity("version", self.collection, self.content_hash, suffix, recipe))
+
+
+@dataclass(frozen=True, slots=True)
+class Element:
+    """One piece the parser found, in reading order."""
+
+    kind: ElementKind
+    text: str
+    depth: int = 0
+    """Of a title: 0 is the top level."""
+    page: int | None = None
+    """1-based page, slide or sheet; None where the format has none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """What is embedded and shown: a run of whole sentences under one heading."""
+
+    version: str
+    position: int
+    """0-based place in its document."""
+    text: str
+    title: str
+    """Of the document."""
+    heading: tuple[str, ...]
+    """Path of headings above the text, outermost first, without the title."""
+    page: int | None
+    """1-based page of its first character; None where the format has no pages."""
+    language: str
+    """ISO 639-1 (zh-Hant apart), or "unknown"."""
+
+    @property
+    def id(self) -> str:
+        """Never depends on the vector, so writing twice changes nothing."""
+        return str(identity("point", self.version, self.position))
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A found chunk."""
+
+    chunk: Chunk
+    score: float
+    """Cosine similarity, -1 to 1, higher is nearer."""

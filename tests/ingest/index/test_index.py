@@ -1,0 +1,298 @@
+"""One suite for every engine: what `Index` promises, whoever keeps it."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from uuid import uuid4
+
+import numpy as np
+import pytest
+from qdrant_client import QdrantClient
+
+from embedder.encoder import Vectors
+from embedder.errors import UnknownDim
+from embedder.pooling import normalise
+from ingest.errors import DiskFull, IndexDamaged, IndexLocked, IndexUnavailable, WrongEncoder
+from ingest.index import Location, drop_index, open_index, stored_contract
+from ingest.index.contract import Contract, Index, Where
+from ingest.index.edge import EdgeIndex
+from ingest.index.server import ServerIndex, connect
+from ingest.records import Chunk
+
+CONTRACT = Contract("fake", "fake-1", (32, 8), chunk_tokens=256, recipe="1")
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:Payload indexes have no effect:UserWarning"),
+    pytest.mark.filterwarnings("ignore:Local mode performs exact:UserWarning"),
+]
+
+Open = Callable[[Contract], Index]
+
+
+@pytest.fixture(params=["edge", "memory", pytest.param("server", marks=pytest.mark.server)])
+def reopen(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Open]:
+    """Opens the same collection again and again, closing it in between."""
+    opened: list[Index] = []
+    url = os.environ.get("KALM_TEST_QDRANT_URL")
+    if request.param == "server" and not url:
+        pytest.skip("no Qdrant server: set KALM_TEST_QDRANT_URL")
+    client = None
+    if request.param != "edge":
+        client = connect(url or "", None) if request.param == "server" else QdrantClient(":memory:")
+    name = f"test-{uuid4()}"
+
+    def open_it(contract: Contract) -> Index:
+        for index in opened:
+            index.close()
+        opened.clear()
+        if client is None:
+            opened.append(EdgeIndex(name, tmp_path / name, contract, free_bytes=0))
+        else:
+            opened.append(ServerIndex(name, client, contract))
+        return opened[0]
+
+    yield open_it
+    for index in opened:
+        index.close()
+    if client is not None:
+        client.delete_collection(f"kalm_{name}")
+        client.close()
+
+
+@pytest.fixture
+def index(reopen: Open) -> Index:
+    return reopen(CONTRACT)
+
+
+def chunks(version: str, number: int, language: str = "en") -> list[Chunk]:
+    return [
+        Chunk(version, position, f"{version} {position}", "Title", ("Heading",), 1, language)
+        for position in range(number)
+    ]
+
+
+def vectors(number: int, seed: int = 0) -> Vectors:
+    """Unit vectors whose energy decays with the dimension, as Matryoshka training makes them."""
+    decay = np.arange(1, 33, dtype=np.float32) ** -0.7
+    random = np.random.default_rng(seed).standard_normal((number, 32), dtype=np.float32)
+    return normalise(random * decay)
+
+
+def put(index: Index, version: str, number: int = 3, *, seed: int = 0, language: str = "en") -> Vectors:
+    points = vectors(number, seed)
+    index.upsert(chunks(version, number, language), points)
+    index.publish(version, [f"document of {version}"])
+    return points
+
+
+def test_a_written_point_is_hidden_until_it_is_published(index: Index) -> None:
+    points = vectors(3)
+    index.upsert(chunks("v", 3), points)
+
+    assert index.search(points[1], limit=3) == []
+    assert index.languages() == {}
+
+    index.publish("v", ["d"])
+    assert index.search(points[1], limit=3)[0].chunk == chunks("v", 3)[1]
+    assert index.languages() == {"en": 3}
+
+
+def test_the_score_is_the_cosine(index: Index) -> None:
+    points = put(index, "v")
+
+    scores = {hit.chunk.position: hit.score for hit in index.search(points[0], limit=3)}
+
+    for position, vector in enumerate(points):
+        assert scores[position] == pytest.approx(float(vector @ points[0]), abs=2e-3)  # stored as float16
+
+
+def test_writing_twice_changes_nothing(index: Index) -> None:
+    points = put(index, "v")
+    put(index, "v")
+
+    assert index.count() == 3
+    assert len(index.search(points[0], limit=10)) == 3
+
+
+def test_a_deleted_version_is_gone_and_the_others_stay(index: Index) -> None:
+    put(index, "old")
+    put(index, "new", seed=1)
+
+    index.delete("old")
+    index.delete("never there")
+
+    assert (index.count(), index.count("old"), index.versions()) == (3, 0, {"new"})
+
+
+def test_search_keeps_to_the_languages_and_documents_asked_for(index: Index) -> None:
+    points = put(index, "german", language="de")
+    put(index, "thai", language="th")
+
+    def versions(where: Where) -> set[str]:
+        return {hit.chunk.version for hit in index.search(points[0], limit=10, where=where)}
+
+    assert versions(Where()) == {"german", "thai"}
+    assert versions(Where(languages=("th", "fr"))) == {"thai"}
+    assert versions(Where(documents=("document of german",))) == {"german"}
+    assert versions(Where(languages=("th",), documents=("document of german",))) == set()
+
+
+def test_the_funnel_finds_what_exact_search_finds(index: Index) -> None:
+    put(index, "v", 2000)
+    agreement = []
+
+    for query in vectors(50, seed=1):
+        funnel, exact = (
+            {hit.chunk.position for hit in index.search(query, limit=10, exact=exact)}
+            for exact in (False, True)
+        )
+        agreement.append(len(funnel & exact) / 10)
+
+    assert np.mean(agreement) >= 0.99
+
+
+def test_a_smaller_stored_width_can_be_searched_alone(index: Index) -> None:
+    points = put(index, "v", 50)
+
+    by_prefix = index.search(points[7], limit=1, dim=8)
+
+    assert by_prefix[0].chunk.position == 7
+    assert by_prefix[0].score == pytest.approx(1, abs=2e-3)
+    with pytest.raises(UnknownDim, match="this collection has 32, 8 dims, not 16"):
+        index.search(points[7], limit=1, dim=16)
+
+
+def test_pages_follow_one_another(index: Index) -> None:
+    points = put(index, "v", 30)
+
+    whole = [hit.chunk.position for hit in index.search(points[0], limit=30)]
+    pages = [
+        hit.chunk.position
+        for offset in (0, 10, 20)
+        for hit in index.search(points[0], limit=10, offset=offset)
+    ]
+
+    assert pages == whole
+
+
+def test_chunks_come_in_reading_order_however_many(index: Index) -> None:
+    put(index, "v", 1500)
+
+    assert [chunk.position for chunk in index.chunks("v")] == list(range(1500))
+
+
+def test_another_encoder_is_refused_by_name(reopen: Open) -> None:
+    put(reopen(CONTRACT), "v")
+
+    with pytest.raises(WrongEncoder, match=r"was built by 'fake', not by 'other'.*KALM_MODEL=fake"):
+        reopen(replace(CONTRACT, encoder="other", fingerprint="other-1"))
+
+    assert reopen(CONTRACT).count() == 3
+
+
+def test_a_new_recipe_is_taken_over(reopen: Open) -> None:
+    put(reopen(CONTRACT), "v")
+
+    newer = replace(CONTRACT, recipe="2", chunk_tokens=128)
+
+    assert reopen(newer).contract == newer
+    assert reopen(newer).count() == 3
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [np.full((1, 32), np.nan, np.float32), np.zeros((1, 32), np.float32), np.ones((1, 16), np.float32)],
+    ids=["nan", "zero", "narrow"],
+)
+def test_a_vector_that_can_not_be_ranked_is_refused(index: Index, bad: Vectors) -> None:
+    with pytest.raises(ValueError, match="vectors"):
+        index.upsert(chunks("v", 1), bad)
+
+
+def test_reading_and_writing_from_many_threads_loses_nothing(index: Index) -> None:
+    def write(number: int) -> None:
+        points = put(index, f"v{number}", 20, seed=number)
+        index.search(points[0], limit=5)
+
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(write, range(16)))
+
+    assert index.count() == 320
+    assert all(index.count(f"v{number}") == 20 for number in range(16))
+
+
+def test_a_full_disk_is_refused_before_it_is_full(tmp_path: Path) -> None:
+    index = EdgeIndex("a", tmp_path / "a", CONTRACT, free_bytes=1 << 60)
+
+    with pytest.raises(DiskFull, match="free some space, then retry the job"):
+        index.upsert(chunks("v", 1), vectors(1))
+    index.close()
+
+
+def test_a_second_process_is_refused(tmp_path: Path) -> None:
+    index = EdgeIndex("a", tmp_path / "a", CONTRACT, free_bytes=0)
+
+    with pytest.raises(IndexLocked, match="open in another process: stop the other service"):
+        EdgeIndex("a", tmp_path / "a", CONTRACT, free_bytes=0)
+    index.close()
+
+
+def test_damaged_files_are_told(tmp_path: Path) -> None:
+    EdgeIndex("a", tmp_path / "a", CONTRACT, free_bytes=0).close()
+    (tmp_path / "a" / "contract.json").write_text("{")
+
+    with pytest.raises(IndexDamaged, match=r"contract\.json can't be read"):
+        EdgeIndex("a", tmp_path / "a", CONTRACT, free_bytes=0)
+
+
+def test_a_server_that_is_not_there_is_told() -> None:
+    with pytest.raises(IndexUnavailable, match="check that it runs, KALM_QDRANT_URL"):
+        open_index("a", CONTRACT, Location(Path("unused"), "http://127.0.0.1:9"))
+
+
+def test_a_dropped_collection_can_be_made_for_another_encoder(tmp_path: Path) -> None:
+    location = Location(tmp_path)
+    open_index("a", CONTRACT, location).close()
+    other = replace(CONTRACT, encoder="other", fingerprint="other-1")
+
+    drop_index("a", location)
+
+    assert stored_contract("a", location) is None
+    open_index("a", other, location).close()
+    assert stored_contract("a", location) == other
+
+
+def test_a_killed_process_loses_nothing_it_acknowledged(tmp_path: Path) -> None:
+    writer = textwrap.dedent(
+        """
+        import sys
+        from pathlib import Path
+        from tests.ingest.index.test_index import CONTRACT, EdgeIndex, chunks, vectors
+        index = EdgeIndex("a", Path(sys.argv[1]), CONTRACT, free_bytes=0)
+        for number in range(10_000):
+            index.upsert(chunks(f"v{number}", 50), vectors(50))
+            print(number, flush=True)
+        """
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", writer, str(tmp_path / "a")],
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=Path(__file__).parents[3],
+    )
+    assert process.stdout is not None
+    acknowledged = [int(process.stdout.readline()) for _ in range(20)]
+    process.send_signal(signal.SIGKILL)
+    acknowledged += [int(line) for line in process.stdout]
+    process.wait()
+    process.stdout.close()
+
+    index = EdgeIndex("a", tmp_path / "a", CONTRACT, free_bytes=0)
+    assert all(index.count(f"v{number}") == 50 for number in acknowledged)
+    index.close()

@@ -1,0 +1,127 @@
+"""A document's whole way in, and out again."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from ingest.errors import NoText
+from ingest.pipeline import Interrupted, Shelf, ingest, reconcile, remove
+from ingest.records import Document, Element, Source
+from ingest.sources import read_document
+from tests.ingest.conftest import read_lines
+
+
+def write(path: Path, text: str) -> Document:
+    path.write_text(text)
+    return read_document(Source(path.as_uri(), path.name, path), "library", max_bytes=1_000_000)
+
+
+def put(path: Path, text: str, shelf: Shelf) -> tuple[str, int]:
+    return ingest(write(path, text), shelf, read_lines, lambda: False)
+
+
+def found(question: str, shelf: Shelf) -> list[str]:
+    hits = shelf.index.search(shelf.encoder.encode_queries([question])[0], limit=10)
+    return [hit.chunk.text for hit in hits]
+
+
+def test_a_document_is_found_by_its_words(tmp_path: Path, shelf: Shelf) -> None:
+    put(tmp_path / "bikes.md", "the battery wants a cool dry place", shelf)
+    put(tmp_path / "bread.md", "flour water salt and time", shelf)
+
+    assert found("where does the battery go", shelf)[0] == "the battery wants a cool dry place"
+
+
+def test_ingesting_the_same_file_again_writes_nothing(tmp_path: Path, shelf: Shelf) -> None:
+    put(tmp_path / "a.md", "one two three", shelf)
+
+    assert put(tmp_path / "a.md", "one two three", shelf) == ("unchanged", 1)
+    assert shelf.index.count() == 1
+
+
+def test_an_edited_file_leaves_nothing_stale(tmp_path: Path, shelf: Shelf) -> None:
+    put(tmp_path / "a.md", "# A\n\none\n\n# B\n\ntwo", shelf)
+
+    assert put(tmp_path / "a.md", "# A\n\nthree", shelf)[0] == "changed"
+
+    assert found("one two three", shelf) == ["three"]
+    assert shelf.index.versions() == set(shelf.ledger.versions("library"))
+
+
+def test_a_copy_shares_the_points_and_both_are_cited(tmp_path: Path, shelf: Shelf) -> None:
+    put(tmp_path / "a.md", "one two three", shelf)
+
+    assert put(tmp_path / "b.md", "one two three", shelf) == ("alias", 1)
+
+    version = next(iter(shelf.ledger.versions("library")))
+    assert [row.name for row in shelf.ledger.documents_of([version])[version]] == ["a.md", "b.md"]
+    assert shelf.index.count() == 1
+
+
+def test_a_copy_survives_when_its_twin_goes(tmp_path: Path, shelf: Shelf) -> None:
+    first = write(tmp_path / "a.md", "one two three")
+    ingest(first, shelf, read_lines, lambda: False)
+    put(tmp_path / "b.md", "one two three", shelf)
+
+    remove(first.id, shelf)
+
+    assert found("one", shelf) == ["one two three"]
+
+
+def test_a_removed_document_leaves_no_points(tmp_path: Path, shelf: Shelf) -> None:
+    document = write(tmp_path / "a.md", "one two three")
+    ingest(document, shelf, read_lines, lambda: False)
+
+    remove(document.id, shelf)
+
+    assert shelf.index.count() == 0
+    assert shelf.ledger.counts("library") == (0, 0, 0)
+
+
+def test_a_file_that_became_unreadable_still_serves_its_last_good_version(
+    tmp_path: Path, shelf: Shelf
+) -> None:
+    put(tmp_path / "a.md", "one two three", shelf)
+
+    def fail(document: Document) -> list[Element]:
+        raise NoText(f"{document.source.name}: empty")
+
+    with pytest.raises(NoText):
+        ingest(write(tmp_path / "a.md", ""), shelf, fail, lambda: False)
+
+    assert found("one", shelf) == ["one two three"]
+
+
+def test_an_interrupted_document_is_hidden_and_its_points_go_at_the_next_start(
+    tmp_path: Path, open_shelf: Callable[[], Shelf]
+) -> None:
+    shelf = open_shelf()
+    long = write(tmp_path / "a.md", "\n".join(f"# {n}\n\n" + f"word{n} " * 200 for n in range(100)))
+    answers = iter([False, True])
+
+    with pytest.raises(Interrupted):
+        ingest(long, shelf, read_lines, lambda: next(answers))
+
+    assert shelf.index.count() > 0
+    assert found("word3", shelf) == []
+    restarted = open_shelf()
+    assert reconcile(restarted) == []
+    assert restarted.index.count() == 0
+
+
+def test_points_that_are_missing_after_a_start_are_told_and_ingested_again(
+    tmp_path: Path, open_shelf: Callable[[], Shelf]
+) -> None:
+    shelf = open_shelf()
+    put(tmp_path / "a.md", "one two three", shelf)
+    shelf.index.delete(next(iter(shelf.index.versions())))
+
+    restarted = open_shelf()
+    assert reconcile(restarted) == ["a.md"]
+
+    row = restarted.ledger.documents("library")[0][0]
+    assert row.version is None
+    assert row.error == "its points are missing from the index: ingest it again"
+    put(tmp_path / "a.md", "one two three", restarted)
+    assert found("one", restarted) == ["one two three"]
