@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 import embedder
 from app.llm import LanguageModel
-from app.settings import Settings
+from app.settings import Settings, reveal
 from embedder import Encoder
 from ingest.database import Database
 from ingest.errors import IngestError, WrongEncoder
@@ -79,12 +79,14 @@ class Service:
             Location(
                 settings.data_dir / "index",
                 settings.qdrant_url,
-                settings.qdrant_api_key and settings.qdrant_api_key.get_secret_value(),
+                reveal(settings.qdrant_api_key),
             ),
             Database(settings.data_dir / "ledger.sqlite"),
             Originals(settings.data_dir / "originals"),
             ParseWorker(timeout_s=settings.parse_timeout_s, memory_mb=settings.parse_memory_mb),
-            LanguageModel.from_settings(settings) if settings.llm_url else None,
+            LanguageModel(settings.llm_url, settings.llm_model, reveal(settings.llm_api_key))
+            if settings.llm_url
+            else None,
             Limits(
                 settings.max_upload_mb * 1_000_000,
                 tuple(root.resolve() for root in settings.ingest_roots or anywhere),

@@ -6,6 +6,11 @@ from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
+def reveal(secret: SecretStr | None) -> str | None:
+    """The text of a secret, for whoever must send it."""
+    return None if secret is None else secret.get_secret_value()
+
+
 class Settings(BaseSettings):
     """Built once in an entry point and passed on as plain arguments."""
 

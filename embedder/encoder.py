@@ -28,6 +28,8 @@ class ModelCard:
     """Whether a token sees only those before it."""
     instruction: str
     """The query instruction in use; empty where the model has none."""
+    floor: float | None
+    """Cosine below which the best hit is as good as a random one; None where nobody measured it."""
     max_tokens: int
     """Longest text the model was made for, special tokens included."""
 

@@ -33,6 +33,7 @@ class FakeEncoder:
         pooling="mean",
         causal=False,
         instruction="",
+        floor=0.2,  # by chance two texts of few words stay below: 3 / sqrt(256)
         max_tokens=512,
     )
 

@@ -163,6 +163,7 @@ def _card(folder: Path, layout: Layout, entry: Entry | None, causal: bool, confi
         pooling=layout.pooling,
         causal=causal,
         instruction=entry.instruction if entry else "",
+        floor=entry.floor if entry else None,
         max_tokens=entry.max_tokens if entry else min(layout.max_tokens or positions, positions),
     )
 

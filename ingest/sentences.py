@@ -12,8 +12,8 @@ _END = re.compile(
     re.VERBOSE,
 )
 _ABBREVIATIONS = frozenset(
-    "al approx art bd bzw ca cf co dr ebd ed eds etc fig ff figs hr inc jr lic ltd mme mr mrs ms nr no núm "
-    "p pp par prof s sec sr sra st str tab vgl vol vs z.b d.h u.a i.e e.g a.m p.m u.s т.е т.д т.п см стр г".split()
+    "al approx art bd bzw ca cf co dr ebd ed eds etc fig ff figs hr inc jr lic ltd mme mr mrs ms nr no núm p "
+    "pp par prof s sec sr sra st str tab vgl vol vs z.b d.h u.a i.e e.g a.m p.m т.е т.д т.п см стр г".split()
 )
 _PHRASE_CHARS = 60
 """A Thai phrase shorter than this is joined with the next."""

@@ -10,7 +10,7 @@ from app.api import collections, documents, embeddings, errors, health, jobs, qu
 from app.api.keys import Keys
 from app.api.limits import Gate
 from app.service import Service
-from app.settings import Settings
+from app.settings import Settings, reveal
 
 LOOPBACK_HOSTS = ["localhost", "127.0.0.1", "[::1]"]
 DRAIN_S = 10
@@ -36,7 +36,7 @@ def serve(settings: Settings) -> None:
 
     Raises ValueError for an address other than loopback without a key.
     """
-    keys = Keys.parse(settings.api_keys, settings.api_key and settings.api_key.get_secret_value())
+    keys = Keys.parse(settings.api_keys, reveal(settings.api_key))
     if not keys and not settings.is_loopback:
         raise ValueError(
             f"KALM_HOST={settings.host} lets others in: set KALM_API_KEY (`kalm key admin` makes one) "

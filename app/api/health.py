@@ -8,6 +8,7 @@ from fastapi import APIRouter, Request
 from app.api.keys import reader
 from app.schemas import EncoderInfo, Health
 from app.service import Service
+from ingest.parse import FORMATS
 
 router = APIRouter(tags=["health"])
 
@@ -43,3 +44,9 @@ def status(request: Request) -> Health:
         index=service.location.describe(),
         llm=service.llm.name if service.llm else None,
     )
+
+
+@router.get("/v1/formats", dependencies=[reader])
+def formats() -> list[str]:
+    """What can be ingested, as shown to people."""
+    return list(FORMATS)

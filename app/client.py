@@ -1,0 +1,164 @@
+"""The service over HTTP, typed: what the page and the command line talk through."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, BinaryIO, Self, TypeVar
+
+import httpx
+from pydantic import BaseModel, TypeAdapter
+
+from app.schemas import (
+    AnswerEvent,
+    AnswerRequest,
+    Collection,
+    Documents,
+    DocumentText,
+    ErrorResponse,
+    Health,
+    Job,
+    JobDetail,
+    NewJob,
+    SearchRequest,
+    SearchResponse,
+)
+
+M = TypeVar("M", bound=BaseModel)
+
+TIMEOUT_S = 30.0
+ANSWER_TIMEOUT_S = 180.0
+"""Between two pieces of an answer: a language model may think for long."""
+
+
+class ServiceError(Exception):
+    """The service refused or did not answer; the message is its own and fit to be shown."""
+
+    def __init__(self, message: str, code: str | None = None, status: int | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.status = status
+
+
+class Client:
+    """One connection pool to one service."""
+
+    def __init__(self, url: str, api_key: str | None = None) -> None:
+        self.url = url.rstrip("/")
+        headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
+        # no proxy settings from the environment: the service is where its URL says
+        self._http = httpx.Client(base_url=self.url, headers=headers, timeout=TIMEOUT_S, trust_env=False)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._http.close()
+
+    def status(self) -> Health:
+        return self._get("/v1/status", Health)
+
+    def formats(self) -> list[str]:
+        return TypeAdapter(list[str]).validate_json(self._send("GET", "/v1/formats").content)
+
+    def collections(self) -> list[Collection]:
+        return TypeAdapter(list[Collection]).validate_json(self._send("GET", "/v1/collections").content)
+
+    def create_collection(self, name: str) -> Collection:
+        """A collection that is there already is returned as it is."""
+        return Collection.model_validate_json(
+            self._send("POST", "/v1/collections", json={"name": name}).content
+        )
+
+    def delete_collection(self, name: str) -> None:
+        self._send("DELETE", f"/v1/collections/{name}")
+
+    def documents(
+        self,
+        collection: str,
+        *,
+        text: str = "",
+        state: str | None = None,
+        limit: int = 100,
+        offset: int = 0,
+    ) -> Documents:
+        query = {"collection": collection, "text": text, "limit": limit, "offset": offset}
+        return self._get("/v1/documents", Documents, **query, **({"state": state} if state else {}))
+
+    def document(self, document: str) -> DocumentText:
+        return self._get(f"/v1/documents/{document}", DocumentText)
+
+    def original(self, document: str) -> bytes:
+        return self._send("GET", f"/v1/documents/{document}/original").content
+
+    def delete_document(self, document: str) -> None:
+        self._send("DELETE", f"/v1/documents/{document}")
+
+    def upload(self, collection: str, files: Sequence[tuple[str, BinaryIO]]) -> Job:
+        """Send files (name, content); they are stored when this returns, and ingested after."""
+        parts = [("files", file) for file in files]
+        response = self._send("POST", "/v1/documents", params={"collection": collection}, files=parts)
+        return Job.model_validate_json(response.content)
+
+    def ingest(self, path: str, collection: str, *, sync: bool = False) -> Job:
+        """Ingest a file or folder of the service's machine."""
+        body = NewJob(path=path, collection=collection, sync=sync)
+        return Job.model_validate_json(self._send("POST", "/v1/jobs", json=body.model_dump()).content)
+
+    def jobs(self, limit: int = 20) -> list[Job]:
+        response = self._send("GET", "/v1/jobs", params={"limit": limit})
+        return TypeAdapter(list[Job]).validate_json(response.content)
+
+    def job(self, job: str) -> JobDetail:
+        return self._get(f"/v1/jobs/{job}", JobDetail)
+
+    def cancel(self, job: str) -> Job:
+        return Job.model_validate_json(self._send("POST", f"/v1/jobs/{job}/cancel").content)
+
+    def retry(self, job: str) -> Job:
+        return Job.model_validate_json(self._send("POST", f"/v1/jobs/{job}/retry").content)
+
+    def search(self, request: SearchRequest) -> SearchResponse:
+        response = self._send("POST", "/v1/search", json=request.model_dump())
+        return SearchResponse.model_validate_json(response.content)
+
+    def answer(self, request: AnswerRequest) -> Iterator[AnswerEvent]:
+        """Events as they come. Raises ServiceError, also for an `error` event amid the stream."""
+        try:
+            with self._http.stream(
+                "POST", "/v1/answer", json=request.model_dump(), timeout=ANSWER_TIMEOUT_S
+            ) as response:
+                if response.is_error:
+                    response.read()
+                    raise _refused(response)
+                for line in response.iter_lines():
+                    if not line.startswith("data: "):
+                        continue
+                    event = AnswerEvent.model_validate_json(line.removeprefix("data: "))
+                    if event.error is not None:
+                        raise ServiceError(event.error.message, event.error.code)
+                    yield event
+        except httpx.HTTPError as error:
+            raise self._unreachable(error) from error
+
+    def _get(self, path: str, model: type[M], **query: Any) -> M:
+        return model.model_validate_json(self._send("GET", path, params=query).content)
+
+    def _send(self, method: str, path: str, **options: Any) -> httpx.Response:
+        try:
+            response = self._http.request(method, path, **options)
+        except httpx.HTTPError as error:
+            raise self._unreachable(error) from error
+        if response.is_error:
+            raise _refused(response)
+        return response
+
+    def _unreachable(self, error: httpx.HTTPError) -> ServiceError:
+        if isinstance(error, httpx.ConnectError):
+            return ServiceError(f"no service at {self.url}: start it with `kalm up`", "unreachable")
+        return ServiceError(f"the service at {self.url} did not answer ({error})", "unreachable")
+
+
+def _refused(response: httpx.Response) -> ServiceError:
+    try:
+        body = ErrorResponse.model_validate_json(response.content).error
+    except ValueError:
+        return ServiceError(f"the service answered {response.status_code}", None, response.status_code)
+    return ServiceError(body.message, body.code, response.status_code)

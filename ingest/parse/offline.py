@@ -1,0 +1,43 @@
+"""unstructured without its download and its telemetry; every import of it goes through here.
+
+As installed it fetches a spaCy model at first use and sends usage. The model only tells sentences and
+parts of speech, in English; the stand-in below does that for any language, deterministically.
+"""
+
+import os
+import sys
+import types
+from functools import lru_cache
+
+from ingest.sentences import sentences
+
+os.environ["DO_NOT_TRACK"] = "1"
+os.environ["SCARF_NO_ANALYTICS"] = "1"
+os.environ["UNSTRUCTURED_DISABLE_NOTICE"] = "1"
+
+
+@lru_cache(maxsize=512)
+def _sent_tokenize(text: str) -> list[str]:
+    return [text[begin:end] for begin, end in sentences(text)]
+
+
+@lru_cache(maxsize=512)
+def _word_tokenize(text: str) -> list[str]:
+    return text.split()
+
+
+def _pos_tag(text: str) -> list[tuple[str, str]]:
+    """Every text "has a verb": unstructured takes one without for a heading, in any language but English."""
+    return [(word, "NN" if at else "VB") for at, word in enumerate(_word_tokenize(text))]
+
+
+_stand_in = types.ModuleType("unstructured.nlp.tokenize")
+vars(_stand_in).update(sent_tokenize=_sent_tokenize, word_tokenize=_word_tokenize, pos_tag=_pos_tag)
+sys.modules["unstructured.nlp.tokenize"] = _stand_in
+
+from unstructured.partition.docx import partition_docx  # noqa: E402
+from unstructured.partition.html import partition_html  # noqa: E402
+from unstructured.partition.md import partition_md  # noqa: E402
+from unstructured.partition.pptx import partition_pptx  # noqa: E402
+
+__all__ = ["partition_docx", "partition_html", "partition_md", "partition_pptx"]

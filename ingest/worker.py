@@ -1,0 +1,210 @@
+"""Read files in a child process: what a file does to its reader it does to nobody else.
+
+The child has limits of time and memory, no network, no other programs, no secrets, and talks JSON
+lines. One that exceeds a limit is killed and the next file gets a new one.
+"""
+
+import json
+import os
+import resource
+import select
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+from ingest import errors
+from ingest.errors import IngestError, NoText, ParseLimit
+from ingest.records import Element
+
+_FILES_PER_CHILD = 200
+"""Then a fresh one: parsers leak."""
+_OUTPUT_BYTES = 256 << 20
+_OPEN_FILES = 64
+_POLL_BYTES = 1 << 16
+_FORBIDDEN = (
+    "socket.connect",
+    "socket.getaddrinfo",
+    "socket.bind",
+    "subprocess.Popen",
+    "os.exec",
+    "os.system",
+)
+"""Python's audit events that a reader of files has no business with."""
+
+
+class ParseWorker:
+    """One child, started when it is needed and again after it died. Safe from several threads."""
+
+    def __init__(self, *, timeout_s: float = 90.0, memory_mb: int = 2048) -> None:
+        self._timeout_s = timeout_s
+        self._memory_mb = memory_mb
+        self._lock = threading.Lock()
+        self._child: subprocess.Popen[bytes] | None = None
+        self._files = 0
+        self._folder = tempfile.TemporaryDirectory(prefix="kalm-parse-")
+
+    def parse(self, path: Path, name: str) -> list[Element]:
+        """The elements of a file. Raises IngestError; ParseLimit if the child had to be killed."""
+        with self._lock:
+            if self._child is None or self._files >= _FILES_PER_CHILD:
+                self._start()
+            self._files += 1
+            answer = self._ask({"path": str(path.absolute()), "name": name})
+        if "error" in answer:
+            kind = getattr(errors, answer["error"], IngestError)
+            raise kind(answer["message"])
+        return [Element(*fields) for fields in answer["elements"]]
+
+    def close(self) -> None:
+        with self._lock:
+            self._kill()
+            self._folder.cleanup()
+
+    def _start(self) -> None:
+        self._kill()
+        root = Path(__file__).parents[1]
+        self._child = subprocess.Popen(  # noqa: S603 our own module
+            [sys.executable, "-m", "ingest.worker", str(self._memory_mb), str(self._timeout_s)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            cwd=self._folder.name,
+            env={
+                "PYTHONPATH": str(root),
+                "HOME": self._folder.name,
+                "TMPDIR": self._folder.name,
+                "LANG": "C.UTF-8",
+            },
+            start_new_session=True,  # Ctrl-C is for the service, which stops its children in order
+        )
+        self._files = 0
+
+    def _ask(self, request: dict[str, str]) -> dict[str, Any]:
+        assert self._child is not None
+        assert self._child.stdin is not None
+        name = request["name"]
+        try:
+            self._child.stdin.write(json.dumps(request).encode() + b"\n")
+            self._child.stdin.flush()
+            line = self._read_line(name)
+        except BrokenPipeError:
+            line = b""
+        if not line.endswith(b"\n"):
+            code = self._kill()
+            killed = (
+                "its time" if code == -signal.SIGXCPU else f"{self._memory_mb} MB of memory, or crashed it"
+            )
+            raise ParseLimit(
+                f"{name}: reading it took more than {killed}; split the file, or raise KALM_PARSE_MEMORY_MB"
+            )
+        answer: dict[str, Any] = json.loads(line)
+        return answer
+
+    def _read_line(self, name: str) -> bytes:
+        """One answer; b"" if the child died. Raises ParseLimit after the time-out, or for too much text."""
+        assert self._child is not None
+        assert self._child.stdout is not None
+        deadline = time.monotonic() + self._timeout_s
+        output = self._child.stdout.fileno()
+        line = bytearray()
+        while not line.endswith(b"\n"):
+            left = deadline - time.monotonic()
+            if left <= 0 or not select.select([output], [], [], left)[0]:
+                self._kill()
+                raise ParseLimit(
+                    f"{name}: reading it took more than {self._timeout_s:.0f} s; "
+                    "split the file, or raise KALM_PARSE_TIMEOUT_S"
+                )
+            block = os.read(output, _POLL_BYTES)
+            if not block:
+                return b""
+            line += block
+            if len(line) > _OUTPUT_BYTES:
+                self._kill()
+                raise ParseLimit(
+                    f"{name}: it holds more than {_OUTPUT_BYTES >> 20} MB of text; split the file"
+                )
+        return bytes(line)
+
+    def _kill(self) -> int:
+        """End the child with whatever it started; its exit status, 0 if there is none."""
+        child, self._child = self._child, None
+        if child is None:
+            return 0
+        assert child.stdin is not None
+        assert child.stdout is not None
+        code = child.poll()
+        if code is None:
+            os.killpg(child.pid, signal.SIGKILL)
+            code = child.wait()
+        for pipe in (child.stdin, child.stdout):
+            try:
+                pipe.close()
+            except BrokenPipeError:
+                continue
+        return code
+
+
+def serve(memory_mb: int, timeout_s: float) -> None:
+    """The child: answer requests until stdin ends."""
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)  # what a library prints must not look like an answer
+    from ingest.parse import parse  # before the limits: its imports are ours, not the file's
+
+    _limit(memory_mb)
+    for line in sys.stdin:
+        request = json.loads(line)
+        _limit_time(timeout_s)
+        try:
+            found = parse(Path(request["path"]), request["name"])
+            if not found:
+                raise NoText(f"{request['name']} holds no text")
+            answer: dict[str, Any] = {"elements": [(e.kind, e.text, e.depth, e.page) for e in found]}
+        except IngestError as error:
+            answer = {"error": type(error).__name__, "message": str(error)}
+        except OSError as error:
+            answer = {"error": "SourceGone", "message": f"{request['name']} can't be read ({error.strerror})"}
+        except (MemoryError, RecursionError):
+            answer = {
+                "error": "ParseLimit",
+                "message": f"{request['name']}: reading it took more than {memory_mb} MB of memory; "
+                "split the file, or raise KALM_PARSE_MEMORY_MB",
+            }
+        answers.write(json.dumps(answer) + "\n")
+        answers.flush()
+
+
+def _limit(memory_mb: int) -> None:
+    """Memory, files, network and programs; the system's own limits where it has them (not on macOS)."""
+    wanted = {
+        resource.RLIMIT_AS: memory_mb << 20,
+        resource.RLIMIT_NOFILE: _OPEN_FILES,
+        resource.RLIMIT_CORE: 0,
+    }
+    for limit, most in wanted.items():
+        try:
+            resource.setrlimit(limit, (most, most))
+        except (ValueError, OSError):
+            continue
+    sys.addaudithook(_refuse)
+
+
+def _refuse(event: str, _: tuple[object, ...]) -> None:
+    if event in _FORBIDDEN:
+        raise PermissionError(f"{event} is not for a reader of files")
+    return
+
+
+def _limit_time(timeout_s: float) -> None:
+    """CPU seconds from now on; the parent keeps the wall clock."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    most = int(used.ru_utime + used.ru_stime + timeout_s) + 1
+    resource.setrlimit(resource.RLIMIT_CPU, (most, resource.RLIM_INFINITY))
+
+
+if __name__ == "__main__":
+    serve(int(sys.argv[1]), float(sys.argv[2]))
