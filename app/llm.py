@@ -66,7 +66,7 @@ class LanguageModel:
             raise LanguageModelError(f"{self.url} broke off: {error}; ask again") from error
 
     def _only_model(self) -> str:
-        models = self._models()
+        models = self.models()
         if len(models) != 1:
             raise LanguageModelError(
                 f"{self.url} has {len(models)} models; "
@@ -76,11 +76,11 @@ class LanguageModel:
 
     def _listed(self) -> str:
         try:
-            return ", ".join(self._models()) or "?"
+            return ", ".join(self.models()) or "?"
         except LanguageModelError:
             return "?"
 
-    def _models(self) -> list[str]:
+    def models(self) -> list[str]:
         """Ids of what the server offers. Raises LanguageModelError if it can't be asked."""
         try:
             response = httpx.get(

@@ -7,8 +7,8 @@ from fastapi import FastAPI
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from app.api import collections, documents, embeddings, errors, health, jobs, questions
-from app.api.keys import Keys
 from app.api.limits import Gate
+from app.keys import Keys
 from app.service import Service
 from app.settings import Settings, reveal
 

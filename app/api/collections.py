@@ -4,7 +4,7 @@ from datetime import datetime
 
 from fastapi import APIRouter, Request
 
-from app.api.keys import admin, editor, reader
+from app.api.auth import admin, editor, reader
 from app.schemas import Collection, NewCollection
 from app.service import Service
 

@@ -7,9 +7,9 @@ from urllib.parse import quote
 from fastapi import APIRouter, File, Query, Request, UploadFile
 from fastapi.responses import FileResponse
 
+from app.api.auth import editor, reader
 from app.api.errors import ApiError
 from app.api.jobs import job_of
-from app.api.keys import editor, reader
 from app.schemas import (
     CollectionName,
     Document,

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from fastapi import APIRouter, Request
 
+from app.api.auth import reader
 from app.api.errors import ApiError
-from app.api.keys import reader
 from app.schemas import EmbeddingsRequest
 from app.service import Service
 from embedder import Encoder

@@ -5,7 +5,7 @@ from typing import Literal
 
 from fastapi import APIRouter, Request
 
-from app.api.keys import reader
+from app.api.auth import reader
 from app.schemas import EncoderInfo, Health
 from app.service import Service
 from ingest.parse import FORMATS

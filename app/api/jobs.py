@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 
 from app import schemas
-from app.api.keys import admin, editor, reader
+from app.api.auth import admin, editor, reader
 from app.schemas import JobDetail, JobItem, NewJob
 from app.service import Service
 from ingest import jobs as ingest_jobs

@@ -7,7 +7,7 @@ from fastapi.responses import StreamingResponse
 
 from app import search as searching
 from app.answer import answer
-from app.api.keys import reader
+from app.api.auth import reader
 from app.schemas import AnswerRequest, SearchRequest, SearchResponse
 from app.service import Service
 

@@ -1,14 +1,9 @@
-"""Who may do what: bearer keys with roles, kept as hashes."""
+"""API keys with roles, kept as hashes."""
 
 import hashlib
 import hmac
 import secrets
-from typing import Annotated, Literal, get_args
-
-from fastapi import Depends, Request
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
-
-from app.api.errors import ApiError
+from typing import Literal, get_args
 
 Role = Literal["reader", "editor", "admin"]
 ROLES: tuple[Role, ...] = get_args(Role)
@@ -58,32 +53,3 @@ class Keys:
             if hmac.compare_digest(known, digest):
                 role = its_role
         return role
-
-
-_bearer = HTTPBearer(auto_error=False)
-
-
-class Require:
-    """Dependency: let only this role, or a higher one, pass."""
-
-    def __init__(self, role: Role) -> None:
-        self._role = role
-
-    def __call__(
-        self,
-        request: Request,
-        credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
-    ) -> None:
-        keys: Keys = request.app.state.keys
-        if not keys:
-            return
-        role = keys.role_of(credentials.credentials) if credentials else None
-        if role is None:
-            message = "a valid key is needed: `Authorization: Bearer KEY` (KALM_API_KEY for page and `kalm`)"
-            raise ApiError(401, message, code="invalid_api_key", type="authentication_error")
-        if ROLES.index(role) < ROLES.index(self._role):
-            message = f"this needs the role {self._role!r}, the key is a {role}'s"
-            raise ApiError(403, message, code="forbidden", type="permission_error")
-
-
-reader, editor, admin = (Depends(Require(role)) for role in ROLES)

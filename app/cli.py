@@ -1,0 +1,297 @@
+"""The `kalm` command: thin, over the service's HTTP client; each command imports what it needs."""
+
+import os
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import tyro
+from tyro.conf import Positional, arg
+
+if TYPE_CHECKING:
+    from app.client import Client
+
+COMMANDS = tyro.extras.SubcommandApp()
+LIBRARY = "library"
+_POLL_S = 0.5
+
+
+@COMMANDS.command
+def up(*, sample: bool = False) -> None:
+    """Start the service and the page, and stop both with Ctrl-C.
+
+    Args:
+        sample: Also ingest the small multilingual library that comes with kalm-rag.
+    """
+    from app.settings import Settings
+    from app.up import run
+
+    run(Settings(), sample=sample)
+
+
+@COMMANDS.command
+def serve() -> None:
+    """Run the service alone."""
+    from app.api import serve as run
+    from app.settings import Settings
+
+    run(Settings())
+
+
+@COMMANDS.command
+def ui() -> None:
+    """Run the page alone; it finds the service by KALM_URL."""
+    from app.settings import Settings
+    from app.ui.launch import command
+
+    settings = Settings()
+    argv = command(address=settings.host, port=settings.ui_port, max_upload_mb=settings.max_upload_mb)
+    os.execv(argv[0], argv)  # noqa: S606 our own command
+
+
+@COMMANDS.command
+def ingest(
+    paths: Positional[tuple[Path, ...]],
+    *,
+    collection: str = LIBRARY,
+    sync: bool = False,
+    wait: bool = True,
+) -> None:
+    """Ingest files and folders; what is unchanged is skipped.
+
+    Args:
+        paths: On this machine, which must be the service's.
+        collection: Made if it is not there.
+        sync: Also remove documents that are no longer in the folder.
+        wait: Show the progress until it is done; the exit status is 1 if a document failed.
+    """
+    with _client() as client:
+        client.create_collection(collection)
+        jobs = [client.ingest(str(path.absolute()), collection, sync=sync) for path in paths]
+        failed = 0
+        for job in jobs if wait else []:
+            failed += _watch(client, job.id)
+        if not wait:
+            print(f"{len(jobs)} jobs queued; `kalm jobs` shows them")
+    sys.exit(1 if failed else 0)
+
+
+@COMMANDS.command
+def search(
+    question: Positional[str],
+    *,
+    collection: str = LIBRARY,
+    limit: int = 5,
+    dim: int | None = None,
+    exact: bool = False,
+    language: tuple[str, ...] = (),
+    json_: Annotated[bool, arg(name="json")] = False,
+) -> None:
+    """Find the passages nearest to a question.
+
+    Args:
+        dim: Width of the vectors to search with; the full one if not given.
+        exact: Compare with every full vector.
+        language: Only passages in these languages (en, de, zh …).
+        json_: Print the service's answer as it is.
+    """
+    from app.schemas import SearchRequest
+
+    request = SearchRequest(
+        query=question, collection=collection, limit=limit, dim=dim, exact=exact, languages=list(language)
+    )
+    with _client() as client:
+        response = client.search(request)
+    if json_:
+        print(response.model_dump_json(indent=1))
+        return
+    if response.warning:
+        _note(response.warning)
+    for number, hit in enumerate(response.hits, 1):
+        page = f", page {hit.page}" if hit.page else ""
+        print(f"{number:>2}. {hit.score:.2f}  {hit.title}  [{hit.language}] {hit.sources[0].name}{page}")
+        print(f"    {_line(hit.text, 300)}\n")
+    if not response.hits:
+        print("Nothing found.")
+    _note(f"{response.encoder}, {response.dim} dims, {response.mode}, {response.timing.total_ms:.0f} ms")
+
+
+@COMMANDS.command
+def ask(question: Positional[str], *, collection: str = LIBRARY) -> None:
+    """Answer a question from the documents, with citations."""
+    from app.schemas import AnswerRequest
+
+    with _client() as client:
+        for event in client.answer(AnswerRequest(question=question, collection=collection)):
+            if event.text:
+                print(event.text, end="", flush=True)
+            if (answer := event.answer) is None:
+                continue
+            print()
+            if answer.mode == "nothing_found":
+                print("Nothing in this collection answers that well enough.")
+            if answer.warning:
+                _note(answer.warning)
+            for citation in answer.citations:
+                page = f", page {citation.hit.page}" if citation.hit.page else ""
+                print(f"[{citation.number}] {citation.hit.title}: {citation.hit.sources[0].name}{page}")
+
+
+@COMMANDS.command
+def collections(
+    action: Positional[Literal["list", "create", "delete"]] = "list", name: Positional[str] = ""
+) -> None:
+    """List, create or delete collections."""
+    with _client() as client:
+        if action == "create":
+            client.create_collection(name)
+        elif action == "delete":
+            client.delete_collection(name)
+        for one in client.collections():
+            print(f"{one.name:<20} {one.documents:>6} documents {one.chunks:>8} passages  {one.encoder}")
+            if one.problem:
+                print(f"  {one.problem}")
+
+
+@COMMANDS.command
+def documents(
+    action: Positional[Literal["list", "delete"]] = "list",
+    document: Positional[str] = "",
+    *,
+    collection: str = LIBRARY,
+    text: str = "",
+    json_: Annotated[bool, arg(name="json")] = False,
+) -> None:
+    """List the documents of a collection, or delete one by its id.
+
+    Args:
+        document: Id of the one to delete.
+        text: Only those whose name or title contains it.
+        json_: Print the service's answer as it is.
+    """
+    with _client() as client:
+        if action == "delete":
+            client.delete_document(document)
+            return
+        found = client.documents(collection, text=text, limit=1000)
+    if json_:
+        print(found.model_dump_json(indent=1))
+        return
+    for one in found.documents:
+        print(f"{one.id}  {one.state:<6} {one.language or '':<8} {one.chunks:>5}  {one.name}")
+        if one.error:
+            print(f"  {one.error}")
+    print(f"{found.total} documents")
+
+
+@COMMANDS.command
+def jobs(
+    action: Positional[Literal["list", "show", "cancel", "retry"]] = "list", job: Positional[str] = ""
+) -> None:
+    """List jobs, or show, cancel or retry one by its id."""
+    with _client() as client:
+        if action == "show":
+            for item in client.job(job).items:
+                print(f"{item.outcome:<10} {item.chunks:>5}  {item.error or item.name}")
+            return
+        if action == "cancel":
+            client.cancel(job)
+        elif action == "retry":
+            client.retry(job)
+        for one in client.jobs():
+            outcomes = ", ".join(f"{count} {outcome}" for outcome, count in sorted(one.outcomes.items()))
+            print(f"{one.id}  {one.state:<9} {one.collection}  {outcomes}  {_line(one.source, 60)}")
+            if one.problem:
+                print(f"  {one.problem}")
+
+
+@COMMANDS.command
+def doctor() -> None:
+    """Say what is there and what is not, each with the line that mends it."""
+    from app.doctor import examine
+    from app.settings import Settings
+
+    findings = examine(Settings())
+    for finding in findings:
+        print(f"{'ok ' if finding.ok else 'NO ' if finding.needed else '-  '} {finding.what}")
+        if finding.advice:
+            print(f"     {finding.advice}")
+    sys.exit(0 if all(finding.ok or not finding.needed for finding in findings) else 1)
+
+
+@COMMANDS.command
+def key(role: Positional[Literal["reader", "editor", "admin"]]) -> None:
+    """Make an API key. It is shown once; the service keeps only its hash."""
+    from app.keys import hash_key, new_key
+
+    made = new_key()
+    print(f"For the client, as KALM_API_KEY or bearer token:\n  {made}")
+    print(f"For the service, in KALM_API_KEYS:\n  {role}:{hash_key(made)}")
+
+
+def main() -> None:
+    """Run a command; what a person can act on is one line on stderr, without a traceback."""
+    from pydantic import ValidationError
+
+    from app.client import ServiceError
+    from embedder.errors import EncoderError
+    from ingest.errors import StoreError
+
+    try:
+        COMMANDS.cli(prog="kalm", description="Search and question documents in any language.")
+    except ValidationError as error:
+        first = error.errors()[0]
+        _fail(f"{'.'.join(map(str, first['loc']))}: {first['msg']}")
+    except (ServiceError, EncoderError, StoreError, ValueError) as error:
+        _fail(str(error))
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _client() -> "Client":
+    from app.client import Client
+    from app.settings import Settings, reveal
+
+    settings = Settings()
+    return Client(settings.service_url, reveal(settings.api_key))
+
+
+def _watch(client: "Client", job: str) -> int:
+    """Show a job's progress until it ends; returns how many documents failed, 1 if the job itself did."""
+    seen: set[str] = set()
+    while True:
+        detail = client.job(job)
+        for item in detail.items:
+            if item.outcome not in ("queued", "running") and item.uri not in seen:
+                seen.add(item.uri)
+                if item.outcome != "unchanged":
+                    print(f"{item.outcome:<10} {item.error or item.name}")
+        if detail.job.finished is not None:
+            outcomes = ", ".join(f"{count} {what}" for what, count in sorted(detail.job.outcomes.items()))
+            print(outcomes or "nothing to ingest")
+            if detail.job.problem:
+                _note(detail.job.problem)
+                return 1
+            return detail.job.outcomes.get("failed", 0)
+        time.sleep(_POLL_S)
+
+
+def _line(text: str, most_chars: int) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= most_chars else text[: most_chars - 1] + "…"
+
+
+def _note(text: str) -> None:
+    print(text, file=sys.stderr)
+
+
+def _fail(message: str) -> None:
+    _note(f"kalm: {message}")
+    sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()
