@@ -3,19 +3,21 @@
 import re
 from collections.abc import Iterator
 
-from ingest.records import Element
+from ingest.records import Element, ElementKind
 
 _UNDERLINE = re.compile(r"^([=\-~^\"'`#*+:.<>_])\1{2,}$")
 _PARAGRAPH = re.compile(r"\n[^\S\n]*\n+")
+_TITLE = re.compile(r"^[^\n]{2,80}(?<![.!?:;,。！？।])$")
 _CODE_LINES = 40
 """Lines in one element of source code."""
 
 
 def read_text(text: str) -> Iterator[Element]:
-    """Paragraphs are set apart by blank lines."""
-    for paragraph in _PARAGRAPH.split(text.replace("\r\n", "\n").replace("\r", "\n")):
-        if paragraph.strip():
-            yield Element("text", paragraph.strip("\n"))
+    """Paragraphs are set apart by blank lines; a short first one that is no sentence is the title."""
+    paragraphs = _PARAGRAPH.split(text.replace("\r\n", "\n").replace("\r", "\n").strip())
+    for number, paragraph in enumerate(filter(str.strip, paragraphs)):
+        kind: ElementKind = "title" if not number and _TITLE.match(paragraph) else "text"
+        yield Element(kind, paragraph.strip("\n"))
 
 
 def read_rst(text: str) -> Iterator[Element]:
