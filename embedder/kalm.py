@@ -14,7 +14,7 @@ from embedder.batching import plan
 from embedder.catalog import Entry, name_of
 from embedder.device import choose
 from embedder.encoder import ModelCard, Vectors
-from embedder.errors import BrokenModel, TextTooLong, UnsupportedModel
+from embedder.errors import BrokenModel, TextTooLong, UnsupportedModel, WrongWeights
 from embedder.layout import Layout, read_layout
 from embedder.locate import file_sha256
 from embedder.model import load_model
@@ -53,6 +53,12 @@ class KalmEncoder:
         self._model = load_model(layout, entry, choose(device))
         width: int = self._model.network.config.hidden_size
         self.dims: tuple[int, ...] = (entry.dims if entry else layout.dims) or (width,)
+        if self.dims[0] != width:
+            known = name_of(entry) if entry else "its configuration"
+            raise WrongWeights(
+                f"{folder} gives vectors of {width}, {known} has {self.dims[0]}: "
+                "rename the folder if it is another model"
+            )
         self.card = _card(folder, layout, entry, self._model.causal, self._model.network.config)
         self._query_prefix = _query_prefix(layout, entry)
         self._document_prefix = layout.document_prompt

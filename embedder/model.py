@@ -70,7 +70,6 @@ def load_model(layout: Layout, entry: Entry | None, device: Device) -> Model:
         layout.folder,
         config=config,
         dtype=device.dtype,
-        attn_implementation="sdpa",
         local_files_only=True,
         trust_remote_code=False,
         use_safetensors=True,

@@ -1,0 +1,265 @@
+"""Our encoder against the reference, against its own promises, and against models that would lie."""
+
+import json
+import os
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from sentence_transformers import SentenceTransformer
+from transformers import Qwen2Model
+
+import embedder
+from embedder.catalog import CATALOG
+from embedder.encoder import Vectors
+from embedder.errors import BrokenModel, TextTooLong, UnknownDim, UnsupportedModel, WrongWeights
+from embedder.kalm import KalmEncoder
+from embedder.model import Model
+from tests.embedder.conftest import TEXTS, Save
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+
+SAME = 0.99999
+SHORT = [text for text in TEXTS if len(text) < 200]
+
+
+def cosines(a: Vectors, b: Vectors) -> Vectors:
+    unit_a, unit_b = (rows / np.linalg.norm(rows, axis=1, keepdims=True) for rows in (a, b))
+    cosines: Vectors = (unit_a * unit_b).sum(axis=1)
+    return cosines
+
+
+@pytest.fixture(scope="module")
+def minilm() -> embedder.Encoder:
+    return embedder.load("all-MiniLM-L6-v2", "cpu")
+
+
+@pytest.mark.parametrize(
+    ("architecture", "pooling", "config"),
+    [
+        ("bert", "mean", {}),
+        ("bert", "cls", {}),
+        ("mpnet", "mean", {}),
+        ("xlm-roberta", "cls", {}),
+        ("qwen2", "lasttoken", {}),
+        ("qwen2", "mean", {"is_causal": True}),
+        ("qwen2", "mean", {"is_causal": False}),
+        ("qwen3", "lasttoken", {}),
+    ],
+)
+def test_vectors_equal_sentence_transformers(
+    save: Save, architecture: str, pooling: str, config: dict[str, bool]
+) -> None:
+    folder = save(architecture, pooling=pooling, config=config)
+    reference = SentenceTransformer(str(folder), device="cpu", local_files_only=True)
+    if config.get("is_causal") is False:  # the reference library leaves the layers' own flags causal
+        for module in reference.modules():
+            if hasattr(module, "is_causal"):
+                module.is_causal = False
+
+    ours = embedder.load(str(folder), "cpu").encode_documents(SHORT)
+
+    assert cosines(ours, reference.encode(SHORT)).min() >= SAME
+
+
+def test_bidirectional_qwen2_equals_a_forward_pass_with_a_full_mask(save: Save) -> None:
+    folder = save("qwen2", config={"is_causal": False})
+    encoder = KalmEncoder(folder, None, "cpu")
+    network = Qwen2Model.from_pretrained(folder, attn_implementation="eager").eval()
+
+    for text, ours in zip(SHORT, encoder.encode_documents(SHORT), strict=True):
+        ids = torch.tensor([encoder._tokenizer.encode(text).ids])
+        nothing_masked = torch.zeros(1, 1, ids.shape[1], ids.shape[1])
+        with torch.inference_mode():
+            hidden = network(ids, attention_mask={"full_attention": nothing_masked}).last_hidden_state
+        reference = hidden.mean(dim=1).numpy()
+        assert cosines(ours[None], reference).min() >= SAME
+
+
+def test_all_minilm_equals_sentence_transformers(minilm: embedder.Encoder) -> None:
+    from embedder.locate import locate
+
+    reference = SentenceTransformer(str(locate("all-MiniLM-L6-v2")[1]), device="cpu", local_files_only=True)
+
+    assert cosines(minilm.encode_documents(TEXTS), reference.encode(TEXTS)).min() >= SAME
+    assert minilm.card.languages == "English only"
+
+
+def test_neither_batch_nor_order_changes_a_vector(minilm: embedder.Encoder) -> None:
+    together = minilm.encode_documents(TEXTS)
+    alone = np.vstack([minilm.encode_documents([text]) for text in TEXTS])
+    backwards = minilm.encode_documents(TEXTS[::-1])[::-1]
+    repeated = minilm.encode_documents([*TEXTS, *TEXTS])[len(TEXTS) :]
+
+    for other in (alone, backwards, repeated):
+        assert np.abs(together - other).max() < 1e-5
+
+
+def test_every_width_gives_unit_vectors_that_begin_alike(minilm: embedder.Encoder) -> None:
+    full = minilm.encode_documents(TEXTS)
+
+    for dim in minilm.dims:
+        vectors = minilm.encode_documents(TEXTS, dim=dim)
+        assert vectors.shape == (len(TEXTS), dim)
+        assert vectors.dtype == np.float32
+        assert np.abs(np.linalg.norm(vectors, axis=1) - 1).max() < 1e-5
+        assert cosines(vectors, full[:, :dim]).min() >= SAME
+    with pytest.raises(UnknownDim, match="all-MiniLM-L6-v2 has 384, 192, 96 dims, not 100"):
+        minilm.encode_documents(TEXTS, dim=100)
+
+
+def test_odd_texts_have_vectors_too(minilm: embedder.Encoder) -> None:
+    odd = ["", "   ", "a\0b", "lone \ud800 surrogate", "👩‍👩‍👧‍👦"]
+
+    vectors = minilm.encode_documents(odd)
+
+    assert np.isfinite(vectors).all()
+    assert cosines(vectors[2:3], minilm.encode_documents(["ab"])).min() >= SAME
+
+
+def test_nothing_is_cut_silently(minilm: embedder.Encoder) -> None:
+    with pytest.raises(
+        TextTooLong, match=r"tokens, all-MiniLM-L6-v2 takes 256: split the text that begins 'w w"
+    ):
+        minilm.encode_documents(["w " * 300])
+
+
+def test_token_spans_cover_the_words_where_they_stand(minilm: embedder.Encoder) -> None:
+    text = "Where\0 does \ud800 it go?"
+
+    words = [text[begin:end] for begin, end in minilm.token_spans(text)]
+
+    assert [word for word in words if word.isalpha()] == ["Where", "does", "it", "go"]
+
+
+def test_many_threads_get_the_same_vectors(minilm: embedder.Encoder) -> None:
+    expected = minilm.encode_queries(TEXTS)
+
+    with ThreadPoolExecutor(4) as threads:
+        for vectors in threads.map(lambda _: minilm.encode_queries(TEXTS), range(8)):
+            assert np.abs(vectors - expected).max() < 1e-5
+
+
+def test_a_query_carries_the_models_prompt_and_a_document_does_not(save: Save) -> None:
+    folder = save("bert")
+    prompts = {"prompts": {"query": "query: ", "document": "passage: "}}
+    (folder / "config_sentence_transformers.json").write_text(json.dumps(prompts))
+    encoder = embedder.load(str(folder), "cpu")
+    plain = KalmEncoder(save("bert", name="plain"), None, "cpu")
+
+    assert cosines(encoder.encode_queries(["a"]), plain.encode_documents(["query: a"])).min() >= SAME
+    assert cosines(encoder.encode_documents(["a"]), plain.encode_documents(["passage: a"])).min() >= SAME
+
+
+def test_a_folder_with_kalm_s_name_is_loaded_as_kalm(save: Save) -> None:
+    folder = save("qwen2", name="KaLM-embedding-multilingual-mini-instruct-v2.5", width=896)
+
+    shutil.rmtree(folder / "1_Pooling")
+    (folder / "modules.json").unlink()  # then the catalog says how it pools
+    encoder = KalmEncoder(save("qwen2", name="plain", width=896, config={"is_causal": False}), None, "cpu")
+    kalm = embedder.load(str(folder), "cpu")
+
+    assert kalm.name == "kalm-v2.5"
+    assert not kalm.card.causal
+    prompt = f"Instruct: {CATALOG['kalm-v2.5'].instruction} \n Query: a"
+    assert cosines(kalm.encode_queries(["a"]), encoder.encode_documents([prompt])).min() >= SAME
+    task = encoder.encode_documents(["Instruct: Find code \n Query: a"])
+    assert cosines(kalm.encode_queries(["a"], task="Find code"), task).min() >= SAME
+
+
+def test_a_folder_with_kalm_s_name_and_another_shape_is_refused(save: Save) -> None:
+    folder = save("qwen2", name="KaLM-embedding-multilingual-mini-instruct-v2.5")
+
+    with pytest.raises(WrongWeights, match=r"vectors of 32, kalm-v2\.5 has 896: rename the folder"):
+        embedder.load(str(folder), "cpu")
+
+
+def test_a_model_that_is_silently_causal_is_refused(save: Save, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = save("qwen2", config={"is_causal": False})
+    run = Model.run
+
+    def causal_again(self: Model, tokens: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        self.network.config.is_causal = True
+        for module in self.network.modules():
+            if hasattr(module, "is_causal"):
+                module.is_causal = True
+        return run(self, tokens, mask)
+
+    monkeypatch.setattr(Model, "run", causal_again)
+
+    with pytest.raises(
+        BrokenModel, match="model is bidirectional, but its first token does not see the last"
+    ):
+        KalmEncoder(folder, None, "cpu")
+
+
+def test_a_model_whose_padding_leaks_is_refused(save: Save, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = save("bert")
+    run = Model.run
+    monkeypatch.setattr(Model, "run", lambda self, tokens, mask: run(self, tokens, torch.ones_like(mask)))
+
+    with pytest.raises(BrokenModel, match="padding changes its vectors"):
+        KalmEncoder(folder, None, "cpu")
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({"model_type": "gpt2"}, "model type 'gpt2' was not validated; supported: bert"),
+        (
+            {"auto_map": {"AutoModel": "modeling.Qwen2Bidirectional"}},
+            'comes with its own model code.*set "is_causal" in its config.json',
+        ),
+    ],
+)
+def test_what_was_not_validated_is_refused(save: Save, config: dict[str, object], message: str) -> None:
+    with pytest.raises(UnsupportedModel, match=message):
+        embedder.load(str(save("qwen2", config=config)))
+
+
+def test_a_folders_own_code_is_never_run(save: Save) -> None:
+    folder = save("qwen2", config={"is_causal": False, "auto_map": {"AutoModel": "evil.Model"}})
+    (folder / "evil.py").write_text("raise SystemExit('run')")
+
+    assert embedder.load(str(folder), "cpu").dim == 32
+
+
+def test_pickled_weights_are_refused(save: Save) -> None:
+    folder = save("bert")
+    (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
+
+    with pytest.raises(UnsupportedModel, match="pickled weights can run code"):
+        embedder.load(str(folder))
+
+
+def test_weights_that_are_missing_are_noticed(save: Save) -> None:
+    folder = save("bert", config={"num_hidden_layers": 3})
+
+    with pytest.raises(BrokenModel, match="the weights lack"):
+        embedder.load(str(folder), "cpu")
+
+
+def test_the_fingerprint_tells_models_apart(save: Save) -> None:
+    first = embedder.load(str(save("bert")), "cpu").fingerprint
+    again = embedder.load(str(save("bert", name="again")), "cpu").fingerprint
+    other = embedder.load(str(save("bert", pooling="cls", name="other")), "cpu").fingerprint
+
+    assert first == again
+    assert first != other
+
+
+@pytest.mark.weights
+def test_kalm_v2_5_gives_its_golden_vector() -> None:
+    folder = os.environ.get("KALM_TEST_MODEL")
+    if not folder:
+        pytest.skip("no KaLM weights: set KALM_TEST_MODEL to the folder of mini-instruct-v2.5")
+    golden = CATALOG["kalm-v2.5"].golden
+    assert golden is not None
+
+    encoder = KalmEncoder(Path(folder), CATALOG["kalm-v2.5"], "cpu")
+    vector = encoder.encode_documents([golden.text])[0]
+
+    assert np.abs(vector[: len(golden.values)] - golden.values).max() < golden.tolerance
