@@ -24,7 +24,8 @@ _CONTEXT_SHARE = 4
 """The headings embedded with a chunk take at most one in so many of its tokens."""
 _TINY_SHARE = 6
 """A section smaller than one in so many of a chunk's tokens is joined with the next one."""
-_CLAUSE_ENDS = ",;:，；：、،؛ \n\t"
+_CLAUSE_ENDS = ",;:，；：、،؛"
+_SPACES = " \n\t"
 """Where a sentence longer than a chunk is cut, if one stands in the second half of the room."""
 _SAMPLE_CHARS = 4000
 _SLACK = 4
@@ -159,13 +160,18 @@ def _cut_long(pieces: list[_Piece], room: int, token_spans: TokenSpans) -> Itera
         text, joint = piece.text, piece.joint
         while len(spans := token_spans(text)) > room:
             half, end = spans[room // 2][0], spans[room - 1][1]
-            clause = max(text.rfind(mark, half, end) for mark in _CLAUSE_ENDS) + 1
+            clause = _last_of(_CLAUSE_ENDS, text, half, end) or _last_of(_SPACES, text, half, end)
             cut = max(1, clause or end)
             head = text[:cut]
             yield _Piece(head.strip() or head, min(room, len(token_spans(head))), joint, piece.page)
             text, joint = text[cut:], " " if head[-1:].isspace() else ""
         if text.strip():
             yield replace(piece, text=text.strip(), tokens=max(1, len(spans)), joint=joint, header=None)
+
+
+def _last_of(marks: str, text: str, begin: int, end: int) -> int:
+    """Position behind the last of `marks` in that part of the text; 0 if there is none."""
+    return 1 + max(text.rfind(mark, begin, end) for mark in marks)
 
 
 def _fill(pieces: Iterator[_Piece], room: int) -> Iterator[list[_Piece]]:

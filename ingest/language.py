@@ -5,6 +5,7 @@ handful of letters; so scripts come first, and short texts are not guessed.
 """
 
 import threading
+import unicodedata
 from collections import Counter
 from itertools import islice
 
@@ -90,7 +91,7 @@ def detect(text: str) -> str:
 
 
 def _script(character: str) -> str | None:
-    if not character.isalpha():
+    if unicodedata.category(character)[0] not in "LM":  # vowel signs are marks
         return None
     code = ord(character)
     return next((name for first, last, name in _SCRIPTS if first <= code <= last), None)

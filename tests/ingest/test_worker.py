@@ -1,0 +1,77 @@
+"""The child process that reads files: limits hold, and the next file is none the wiser."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from ingest.errors import ParseLimit, UnreadableFile
+from ingest.worker import ParseWorker
+
+
+@pytest.fixture
+def good(tmp_path: Path) -> Path:
+    path = tmp_path / "good.md"
+    path.write_text("# Title\n\nText.")
+    return path
+
+
+def test_a_file_that_takes_too_long_is_given_up_and_the_next_one_is_read(tmp_path: Path, good: Path) -> None:
+    slow = tmp_path / "slow.md"
+    slow.write_text("[" * 60_000)
+    worker = ParseWorker(timeout_s=3)
+
+    with pytest.raises(ParseLimit, match=r"slow\.md: reading it took more than"):
+        worker.parse(slow, slow.name)
+
+    assert worker.parse(good, good.name)[0].text == "Title"
+    worker.close()
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="macOS does not enforce limits of memory")
+def test_a_file_that_takes_too_much_memory_is_given_up(tmp_path: Path, good: Path) -> None:
+    huge = tmp_path / "huge.txt"
+    huge.write_bytes(b"some words of text. " * 20_000_000)
+    worker = ParseWorker(memory_mb=1024)
+
+    with pytest.raises(ParseLimit, match=r"huge\.txt: reading it took more than 1024 MB of memory"):
+        worker.parse(huge, huge.name)
+
+    assert worker.parse(good, good.name)[1].text == "Text."
+    worker.close()
+
+
+def test_an_error_comes_back_as_it_was_raised(tmp_path: Path) -> None:
+    path = tmp_path / "a.docx"
+    path.write_bytes(b"PK\x03\x04 garbage")
+    worker = ParseWorker()
+
+    with pytest.raises(UnreadableFile, match=r"a\.docx is damaged"):
+        worker.parse(path, path.name)
+    worker.close()
+
+
+def test_the_child_reaches_neither_network_nor_programs() -> None:
+    import subprocess
+
+    code = (
+        "from ingest.worker import _limit; _limit(4096)\n"
+        "import socket, subprocess\n"
+        "reach = lambda: socket.create_connection(('127.0.0.1', 9))\n"
+        "start = lambda: subprocess.run(['true'])\n"
+        "for attempt in (reach, start):\n"
+        "    try: attempt()\n"
+        "    except PermissionError as error: print(error)\n"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=Path(__file__).parents[2],
+    )
+
+    assert run.stdout.splitlines() == [
+        "socket.getaddrinfo is not for a reader of files",
+        "subprocess.Popen is not for a reader of files",
+    ]
