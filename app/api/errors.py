@@ -72,12 +72,11 @@ _ANSWERS: dict[type[Exception], _Answer] = {
 
 def install(app: FastAPI) -> None:
     """Give `app` the handlers that turn exceptions into answers."""
-    for kind in _ANSWERS:
-        app.add_exception_handler(kind, _known)
+    for kind in (*_ANSWERS, Exception):
+        app.add_exception_handler(kind, _described)
     app.add_exception_handler(ApiError, _api_error)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(RequestValidationError, _invalid)
-    app.add_exception_handler(Exception, _unexpected)
 
 
 def respond(status: int, body: ErrorBody) -> JSONResponse:
@@ -85,14 +84,21 @@ def respond(status: int, body: ErrorBody) -> JSONResponse:
     return JSONResponse(ErrorResponse(error=body).model_dump(), status, headers)
 
 
-def _known(_: Request, error: Exception) -> JSONResponse:
-    answer = next(answer for kind, answer in _ANSWERS.items() if isinstance(error, kind))
-    if answer.status >= 500:
+def describe(error: Exception) -> tuple[int, ErrorBody]:
+    """Status and body for an error; what nobody foresaw is logged and stays without details."""
+    known = next((answer for kind, answer in _ANSWERS.items() if isinstance(error, kind)), None)
+    if known is None:
+        log.error("unexpected", exc_info=error)
+        message = "internal error; the service's log has the details"
+        return 500, ErrorBody(message=message, type="server_error", code="internal")
+    if known.status >= 500:
         log.error("%s", error)
-    message = str(error.args[0]) if error.args else answer.code
-    return respond(
-        answer.status, ErrorBody(message=message, type=answer.type, param=answer.param, code=answer.code)
-    )
+    message = str(error.args[0]) if error.args else known.code
+    return known.status, ErrorBody(message=message, type=known.type, param=known.param, code=known.code)
+
+
+def _described(_: Request, error: Exception) -> JSONResponse:
+    return respond(*describe(error))
 
 
 def _api_error(_: Request, error: Exception) -> JSONResponse:
@@ -112,9 +118,3 @@ def _invalid(_: Request, error: Exception) -> JSONResponse:
     param = ".".join(str(part) for part in first["loc"] if part not in {"body", "query", "path"})
     message = f"{param}: {first['msg']}" if param else first["msg"]
     return respond(400, ErrorBody(message=message, type=INVALID, param=param or None, code="invalid"))
-
-
-def _unexpected(request: Request, error: Exception) -> JSONResponse:
-    log.error("%s %s failed", request.method, request.url.path, exc_info=error)
-    message = "internal error; the service's log has the details"
-    return respond(500, ErrorBody(message=message, type="server_error", code="internal"))

@@ -1,6 +1,5 @@
 """Refuse what is too big before it is read, and label every answer."""
 
-from typing import Any
 from uuid import uuid4
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -32,7 +31,7 @@ class Gate:
             return
         limit = self._max_file_bytes * UPLOAD_FILES if scope["path"] == UPLOAD_PATH else JSON_BYTES
         read = 0
-        started = False
+        refused = False
 
         async def counted() -> Message:
             nonlocal read
@@ -43,23 +42,30 @@ class Gate:
             return message
 
         async def labelled(message: Message) -> None:
-            nonlocal started
+            nonlocal refused
+            if refused:
+                return
             if message["type"] == "http.response.start":
-                started = True
-                headers: list[Any] = list(message["headers"])
-                headers += [
-                    (b"x-request-id", uuid4().hex.encode()),
-                    (b"x-content-type-options", b"nosniff"),
-                ]
-                message = {**message, "headers": headers}
+                if read > limit:  # whatever the application made of the broken body
+                    refused = True
+                    body = ErrorBody(
+                        message=f"the request is over {limit / 1e6:.0f} MB", type=INVALID, code="too_large"
+                    )
+                    await respond(413, body)(scope, receive, _label(send))
+                    return
+                message = _labels(message)
             await send(message)
 
-        try:
-            await self._app(scope, counted, labelled)
-        except _TooLarge:
-            if started:
-                raise
-            body = ErrorBody(
-                message=f"the request is over {limit / 1e6:.0f} MB", type=INVALID, code="too_large"
-            )
-            await respond(413, body)(scope, receive, labelled)
+        await self._app(scope, counted, labelled)
+
+
+def _label(send: Send) -> Send:
+    async def labelled(message: Message) -> None:
+        await send(_labels(message) if message["type"] == "http.response.start" else message)
+
+    return labelled
+
+
+def _labels(start: Message) -> Message:
+    labels = [(b"x-request-id", uuid4().hex.encode()), (b"x-content-type-options", b"nosniff")]
+    return {**start, "headers": [*start["headers"], *labels]}

@@ -8,7 +8,8 @@ from fastapi.responses import StreamingResponse
 from app import search as searching
 from app.answer import answer
 from app.api.auth import reader
-from app.schemas import AnswerRequest, SearchRequest, SearchResponse
+from app.api.errors import describe
+from app.schemas import AnswerEvent, AnswerRequest, SearchRequest, SearchResponse
 from app.service import Service
 
 router = APIRouter(prefix="/v1", tags=["questions"], dependencies=[reader])
@@ -28,7 +29,11 @@ def ask(body: AnswerRequest, request: Request) -> StreamingResponse:
     shelf = service.shelf(body.collection)
 
     def events() -> Iterator[str]:
-        for event in answer(body, shelf, service.llm):
-            yield f"data: {event.model_dump_json(exclude_none=True)}\n\n"
+        try:
+            for event in answer(body, shelf, service.llm):
+                yield f"data: {event.model_dump_json()}\n\n"
+        except Exception as error:  # the status is out already: say it in the stream
+            _, told = describe(error)
+            yield f"data: {AnswerEvent(kind='error', error=told).model_dump_json()}\n\n"
 
     return StreamingResponse(events(), media_type="text/event-stream", headers={"Cache-Control": "no-store"})

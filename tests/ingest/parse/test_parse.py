@@ -125,7 +125,9 @@ def test_old_encodings_are_told_apart(encoding: str, text: str) -> None:
 
 
 def test_what_can_not_be_stored_or_seen_is_taken_out(tmp_path: Path) -> None:
-    assert read(tmp_path / "a.txt", "caf\u0065\u0301 a\0b \ufeffc, and more.")[0].text == "café ab c, and more."
+    assert (
+        read(tmp_path / "a.txt", "caf\u0065\u0301 a\0b \ufeffc, and more.")[0].text == "café ab c, and more."
+    )
 
 
 @pytest.mark.parametrize(

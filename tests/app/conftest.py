@@ -1,0 +1,110 @@
+"""A real service on loopback with the fake encoder, and a real server that speaks OpenAI's chat protocol."""
+
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvicorn
+
+from app.api import create_app
+from app.client import Client
+from app.keys import Keys
+from app.service import Service
+from app.settings import Settings, reveal
+
+WAIT_S = 30.0
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@contextmanager
+def running(app: Any) -> Iterator[str]:
+    """An ASGI application on a free port of loopback; yields its address."""
+    port = free_port()
+    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_config=None))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    yield f"http://127.0.0.1:{port}"
+    server.should_exit = True
+    thread.join()
+
+
+Serve = Callable[..., str]
+
+
+@pytest.fixture
+def serve(tmp_path: Path) -> Iterator[Serve]:
+    """Starts a service, with any settings; returns its URL."""
+    open_now: list[tuple[Any, Service]] = []
+
+    def serve_it(**settings: Any) -> str:
+        chosen = Settings(**{"model": "fake", "data_dir": tmp_path / "data", **settings})
+        service = Service.open(chosen)
+        service.start()
+        keys = Keys.parse(chosen.api_keys, reveal(chosen.api_key))
+        context = running(create_app(service, keys, loopback=True))
+        url = context.__enter__()
+        open_now.append((context, service))
+        return url
+
+    yield serve_it
+    for context, service in open_now:
+        context.__exit__(None, None, None)
+        service.close()
+
+
+@pytest.fixture
+def connect() -> Iterator[Callable[..., Client]]:
+    """`Client(url, key)`, closed at the end."""
+    with ExitStack() as stack:
+        yield lambda *where: stack.enter_context(Client(*where))
+
+
+@pytest.fixture
+def client(serve: Serve, connect: Callable[..., Client]) -> Client:
+    return connect(serve())
+
+
+@pytest.fixture
+def library(client: Client, tmp_path: Path) -> Client:
+    """A client of a service with three small documents in "library"."""
+    folder = tmp_path / "documents"
+    folder.mkdir()
+    (folder / "battery.md").write_text(
+        "# Battery care\n\nThe battery wants a cool and dry place.\n\n"
+        "# Charging\n\nCharge it to sixty percent before winter."
+    )
+    (folder / "bread.md").write_text("# Bread\n\nFlour, water, salt and time make bread. Bake it hot.")
+    (folder / "akku.md").write_text("# Akku\n\nDer Akku gehört im Winter an einen kühlen und trockenen Ort.")
+    ingest(client, folder)
+    return client
+
+
+def ingest(client: Client, folder: Path, *, sync: bool = False) -> dict[str, int]:
+    """Ingest a folder into "library" and wait for the end."""
+    client.create_collection("library")
+    job = client.ingest(str(folder), "library", sync=sync)
+    return wait(client, job.id)
+
+
+def wait(client: Client, job: str) -> dict[str, int]:
+    deadline = time.monotonic() + WAIT_S
+    while time.monotonic() < deadline:
+        found = client.job(job).job
+        if found.finished is not None:
+            assert found.state == "done", found.problem
+            return found.outcomes
+        time.sleep(0.05)
+    raise AssertionError(client.job(job))
