@@ -1,0 +1,116 @@
+"""The command line: fast to answer, clear when something is wrong, useful to scripts."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from app.client import Client
+from app.keys import Keys
+
+ROOT = Path(__file__).parents[2]
+Kalm = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture
+def kalm(client: Client, tmp_path: Path) -> Kalm:
+    def run(*command: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            [sys.executable, "-m", "app.cli", *command],
+            env={
+                **os.environ,
+                "KALM_URL": client.url,
+                "KALM_DATA_DIR": str(tmp_path / "data"),
+                **environment,
+            },
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+    return run
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = (
+        "import sys, app.cli\n"
+        "heavy = {'torch', 'streamlit', 'fastapi', 'llama_index', 'qdrant_client', 'unstructured'}\n"
+        "print(heavy & set(sys.modules))"
+    )
+    run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+
+    assert run.stdout.strip() == "set()"
+
+
+def test_documents_go_in_and_come_out_again(kalm: Kalm, tmp_path: Path) -> None:
+    (tmp_path / "a.md").write_text("# Battery\n\nThe battery wants a cool and dry place.")
+    (tmp_path / "empty.txt").write_text("")
+
+    ingested = kalm("ingest", str(tmp_path / "a.md"), str(tmp_path / "empty.txt"))
+
+    assert ingested.returncode == 1  # one document failed
+    assert "added      a.md" in ingested.stdout
+    assert "empty.txt is empty (0 bytes)" in ingested.stdout
+    assert kalm("ingest", str(tmp_path / "a.md")).returncode == 0
+
+    found = kalm("search", "where does the battery go", "--limit", "1")
+    assert "Battery  [en] a.md" in found.stdout
+    assert "fake, 256 dims, funnel" in found.stderr
+    assert json.loads(kalm("search", "battery", "--json").stdout)["hits"][0]["title"] == "Battery"
+    assert "The battery wants a cool and dry place. [1]" in kalm("ask", "battery in a cool dry place").stdout
+    assert "library" in kalm("collections").stdout
+    listed = kalm("documents").stdout
+    assert "2 documents" in listed
+    assert "done" in kalm("jobs").stdout
+
+    kalm("documents", "delete", listed.split()[0])
+    assert "1 documents" in kalm("documents").stdout
+
+
+def test_an_error_is_one_line_without_a_traceback(kalm: Kalm) -> None:
+    gone = kalm("search", "x", KALM_URL="http://127.0.0.1:9")
+    assert (gone.returncode, gone.stderr) == (
+        1,
+        "kalm: no service at http://127.0.0.1:9: start it with `kalm up`\n",
+    )
+
+    missing = kalm("search", "x", "--collection", "none")
+    assert missing.stderr == "kalm: no collection 'none'; there is none yet\n"
+
+    open_door = kalm("serve", KALM_HOST="0.0.0.0")
+    assert open_door.stderr.startswith("kalm: KALM_HOST=0.0.0.0 lets others in: set KALM_API_KEY")
+
+    unknown = kalm("serve", KALM_MODEL="nonsense")
+    assert unknown.stderr.startswith("kalm: no model 'nonsense': give a folder, a hub id, or one of")
+
+    wrong = kalm("serve", KALM_PORT="many")
+    assert wrong.stderr.startswith("kalm: port: Input should be a valid integer")
+
+
+def test_a_made_key_opens_the_service(kalm: Kalm) -> None:
+    words = kalm("key", "editor").stdout.split()
+
+    key = next(word for word in words if len(word) == 43)
+    keys = Keys.parse(words[-1], None)
+    assert keys.role_of(key) == "editor"
+    assert keys.role_of("other") is None
+
+
+def test_the_doctor_says_what_is_there_and_how_to_mend_the_rest(kalm: Kalm) -> None:
+    well = kalm("doctor", KALM_MODEL="fake")
+    assert well.returncode == 0, well.stdout
+    assert "ok  device cpu" in well.stdout
+    assert "the service runs at" in well.stdout
+    assert "no language model: answers are quotes" in well.stdout
+
+    ill = kalm("doctor", KALM_MODEL="kalm-v2.5", KALM_LLM_URL="http://127.0.0.1:9", KALM_LLM_MODEL="m")
+    assert ill.returncode == 1
+    assert "NO  model kalm-v2.5" in ill.stdout
+    assert "run `hf download KaLM-Embedding/KaLM-embedding-multilingual-mini-instruct-v2.5`" in ill.stdout
+    assert "NO  language model at http://127.0.0.1:9" in ill.stdout
