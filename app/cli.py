@@ -7,14 +7,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
-from tyro.conf import Positional, arg
+from tyro.conf import Positional, UseAppendAction, arg
 
 if TYPE_CHECKING:
     from app.client import Client
+    from app.schemas import Documents
 
 COMMANDS = tyro.extras.SubcommandApp()
 LIBRARY = "library"
 _POLL_S = 0.5
+_PAGE = 1000
+"""Documents asked for at once, the most the service gives."""
 
 
 @COMMANDS.command
@@ -61,19 +64,29 @@ def ingest(
     """Ingest files and folders; what is unchanged is skipped.
 
     Args:
-        paths: On this machine, which must be the service's.
+        paths: As the service sees them: on this machine, unless KALM_URL names another.
         collection: Made if it is not there.
         sync: Also remove documents that are no longer in the folder.
         wait: Show the progress until it is done; the exit status is 1 if a document failed.
     """
+    from app.client import ServiceError
+
+    if not paths:
+        raise ValueError("ingest what? Name files or folders")
+    failed = 0
+    queued = []
     with _client() as client:
         client.create_collection(collection)
-        jobs = [client.ingest(str(path.absolute()), collection, sync=sync) for path in paths]
-        failed = 0
-        for job in jobs if wait else []:
-            failed += _watch(client, job.id)
-        if not wait:
-            print(f"{len(jobs)} jobs queued; `kalm jobs` shows them")
+        for path in paths:
+            try:
+                queued.append(client.ingest(str(path.absolute()), collection, sync=sync).id)
+            except ServiceError as error:
+                _note(f"kalm: {error}")
+                failed += 1
+        if wait:
+            failed += sum(_watch(client, job) for job in queued)
+        else:
+            print(f"queued: {len(queued)}; `kalm jobs` shows how far they are")
     sys.exit(1 if failed else 0)
 
 
@@ -85,7 +98,7 @@ def search(
     limit: int = 5,
     dim: int | None = None,
     exact: bool = False,
-    language: tuple[str, ...] = (),
+    language: UseAppendAction[tuple[str, ...]] = (),
     json_: Annotated[bool, arg(name="json")] = False,
 ) -> None:
     """Find the passages nearest to a question.
@@ -93,7 +106,7 @@ def search(
     Args:
         dim: Width of the vectors to search with; the full one if not given.
         exact: Compare with every full vector.
-        language: Only passages in these languages (en, de, zh …).
+        language: Only passages in this language (en, de, zh …); may be given more than once.
         json_: Print the service's answer as it is.
     """
     from app.schemas import SearchRequest
@@ -103,6 +116,7 @@ def search(
     )
     with _client() as client:
         response = client.search(request)
+        encoder = _encoder(client)
     if json_:
         print(response.model_dump_json(indent=1))
         return
@@ -114,7 +128,7 @@ def search(
         print(f"    {_line(hit.text, 300)}\n")
     if not response.hits:
         print("Nothing found.")
-    _note(f"{response.encoder}, {response.dim} dims, {response.mode}, {response.timing.total_ms:.0f} ms")
+    _note(f"{encoder}, {response.dim} dims, {response.mode}, {response.timing.total_ms:.0f} ms")
 
 
 @COMMANDS.command
@@ -136,6 +150,7 @@ def ask(question: Positional[str], *, collection: str = LIBRARY) -> None:
             for citation in answer.citations:
                 page = f", page {citation.hit.page}" if citation.hit.page else ""
                 print(f"[{citation.number}] {citation.hit.title}: {citation.hit.sources[0].name}{page}")
+        _note(_encoder(client))
 
 
 @COMMANDS.command
@@ -145,9 +160,9 @@ def collections(
     """List, create or delete collections."""
     with _client() as client:
         if action == "create":
-            client.create_collection(name)
+            client.create_collection(_given(name, "collection"))
         elif action == "delete":
-            client.delete_collection(name)
+            client.delete_collection(_given(name, "collection"))
         for one in client.collections():
             print(f"{one.name:<20} {one.documents:>6} documents {one.chunks:>8} passages  {one.encoder}")
             if one.problem:
@@ -156,25 +171,30 @@ def collections(
 
 @COMMANDS.command
 def documents(
-    action: Positional[Literal["list", "delete"]] = "list",
+    action: Positional[Literal["list", "show", "delete"]] = "list",
     document: Positional[str] = "",
     *,
     collection: str = LIBRARY,
     text: str = "",
     json_: Annotated[bool, arg(name="json")] = False,
 ) -> None:
-    """List the documents of a collection, or delete one by its id.
+    """List the documents of a collection, or show or delete one by its id.
 
     Args:
-        document: Id of the one to delete.
+        document: Id of the one to show or delete.
         text: Only those whose name or title contains it.
         json_: Print the service's answer as it is.
     """
     with _client() as client:
         if action == "delete":
-            client.delete_document(document)
+            client.delete_document(_given(document, "document"))
             return
-        found = client.documents(collection, text=text, limit=1000)
+        if action == "show":
+            for passage in client.document(_given(document, "document")).passages:
+                where = f"  page {passage.page}" if passage.page else ""
+                print(f"{' > '.join(passage.heading)}  [{passage.language}]{where}\n{passage.text}\n")
+            return
+        found = _all_documents(client, collection, text)
     if json_:
         print(found.model_dump_json(indent=1))
         return
@@ -187,19 +207,33 @@ def documents(
 
 @COMMANDS.command
 def jobs(
-    action: Positional[Literal["list", "show", "cancel", "retry"]] = "list", job: Positional[str] = ""
+    action: Positional[Literal["list", "show", "cancel", "retry"]] = "list",
+    job: Positional[str] = "",
+    *,
+    json_: Annotated[bool, arg(name="json")] = False,
 ) -> None:
-    """List jobs, or show, cancel or retry one by its id."""
+    """List jobs, or show, cancel or retry one by its id.
+
+    Args:
+        json_: Print the service's answer as it is, one job a line.
+    """
     with _client() as client:
         if action == "show":
-            for item in client.job(job).items:
+            detail = client.job(_given(job, "job"))
+            if json_:
+                print(detail.model_dump_json(indent=1))
+                return
+            for item in detail.items:
                 print(f"{item.outcome:<10} {item.chunks:>5}  {item.error or item.name}")
             return
         if action == "cancel":
-            client.cancel(job)
+            client.cancel(_given(job, "job"))
         elif action == "retry":
-            client.retry(job)
+            client.retry(_given(job, "job"))
         for one in client.jobs():
+            if json_:
+                print(one.model_dump_json())
+                continue
             outcomes = ", ".join(f"{count} {outcome}" for outcome, count in sorted(one.outcomes.items()))
             print(f"{one.id}  {one.state:<9} {one.collection}  {outcomes}  {_line(one.source, 60)}")
             if one.problem:
@@ -240,9 +274,11 @@ def main() -> None:
 
     try:
         COMMANDS.cli(prog="kalm", description="Search and question documents in any language.")
+        sys.stdout.flush()  # here a closed pipe is still ours to handle
     except ValidationError as error:
         first = error.errors()[0]
-        _fail(f"{'.'.join(map(str, first['loc']))}: {first['msg']}")
+        name = ".".join(map(str, first["loc"]))
+        _fail(f"{f'KALM_{name.upper()}' if error.title == 'Settings' else name}: {first['msg']}")
     except (ServiceError, EncoderError, StoreError, ValueError) as error:
         _fail(str(error))
     except BrokenPipeError:
@@ -257,6 +293,28 @@ def _client() -> "Client":
 
     settings = Settings()
     return Client(settings.service_url, reveal(settings.api_key))
+
+
+def _encoder(client: "Client") -> str:
+    """The encoder in use and what it speaks, in words."""
+    encoder = client.status().encoder
+    return f"{encoder.name} ({encoder.languages})"
+
+
+def _given(value: str, noun: str) -> str:
+    if not value:
+        raise ValueError(f"which {noun}? `kalm {noun}s` lists them")
+    return value
+
+
+def _all_documents(client: "Client", collection: str, text: str) -> "Documents":
+    found = client.documents(collection, text=text, limit=_PAGE)
+    documents = list(found.documents)
+    while len(documents) < found.total and (
+        page := client.documents(collection, text=text, limit=_PAGE, offset=len(documents)).documents
+    ):
+        documents += page
+    return found.model_copy(update={"documents": documents})
 
 
 def _watch(client: "Client", job: str) -> int:

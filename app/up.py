@@ -29,6 +29,11 @@ class _Stopped(Exception):
 
 def run(settings: Settings, *, sample: bool) -> None:
     """Start both, print the address, wait until told to stop. Raises ValueError if they can't start."""
+    if settings.url:
+        raise ValueError(
+            f"KALM_URL={settings.url} names another service, `kalm up` starts its own: unset it, "
+            "or run only the page with `kalm ui`"
+        )
     for port, name in ((settings.port, "KALM_PORT"), (settings.ui_port, "KALM_UI_PORT")):
         _require_free(port, name)
     logs = settings.data_dir / "logs"
@@ -60,7 +65,9 @@ def run(settings: Settings, *, sample: bool) -> None:
 
 def _start(command: str, log: Path) -> "subprocess.Popen[bytes]":
     """A child in its own process group, which ends when we do, even if we are killed: it watches a pipe."""
-    with log.open("ab") as output:
+    if log.exists():
+        log.replace(log.with_suffix(".log.1"))  # the last run's, in case it is to be asked why it ended
+    with log.open("wb") as output:
         return subprocess.Popen(  # noqa: S603 our own module
             [sys.executable, "-m", "app.child", command],
             stdin=subprocess.PIPE,
@@ -71,7 +78,7 @@ def _start(command: str, log: Path) -> "subprocess.Popen[bytes]":
 
 
 def _ingest_sample(client: Client, children: dict[str, "subprocess.Popen[bytes]"], logs: Path) -> None:
-    """Bring the sample library up to date; says nothing when it is."""
+    """Bring the sample library up to date, and say what that took."""
     client.create_collection(SAMPLE_COLLECTION)
     job = client.ingest(str(SAMPLE), SAMPLE_COLLECTION)
     shown = 0
@@ -79,13 +86,16 @@ def _ingest_sample(client: Client, children: dict[str, "subprocess.Popen[bytes]"
         _check(children, logs)
         job = client.job(job.id).job
         done = job.total - job.outcomes.get("queued", 0) - job.outcomes.get("running", 0)
-        if done > shown and not job.outcomes.get("unchanged"):
+        if done > shown and sys.stdout.isatty() and not job.outcomes.get("unchanged"):
             _say(f"\r  Sample library: {done} of {job.total} documents", end="")
             shown = done
         time.sleep(_POLL_S)
-    fresh = {what: count for what, count in job.outcomes.items() if what != "unchanged"}
-    if fresh:
-        _say("\r  Sample library: " + ", ".join(f"{count} {what}" for what, count in sorted(fresh.items())))
+    fresh = [f"{count} {what}" for what, count in sorted(job.outcomes.items()) if what != "unchanged"]
+    start = "\r" if shown else ""
+    _say(f"{start}  Sample library: {job.total} documents, {', '.join(fresh) or 'nothing new'}")
+    for item in client.job(job.id).items:
+        if item.error:
+            _say(f"  {item.error}")
     if job.problem:
         _say(f"  {job.problem}")
 
@@ -114,6 +124,8 @@ def _check(children: dict[str, "subprocess.Popen[bytes]"], logs: Path) -> None:
 
 def _end(children: dict[str, "subprocess.Popen[bytes]"]) -> None:
     """The page first, so that nobody asks a service that is leaving."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)  # a second Ctrl-C must not cut this short
     for child in reversed(children.values()):
         if child.poll() is None:
             os.killpg(child.pid, signal.SIGTERM)

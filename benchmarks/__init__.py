@@ -1,0 +1,1 @@
+"""Every figure in the README, one file each: `python -m benchmarks.NAME`."""

@@ -1,0 +1,1 @@
+"""Files -> points; owns the index and the ledger."""

@@ -1,0 +1,1 @@
+"""A small multilingual library that comes along."""

@@ -1,0 +1,1 @@
+"""The page: Streamlit, HTTP and nothing else."""

@@ -61,7 +61,7 @@ def test_documents_go_in_and_come_out_again(kalm: Kalm, tmp_path: Path) -> None:
 
     found = kalm("search", "where does the battery go", "--limit", "1")
     assert "Battery  [en] a.md" in found.stdout
-    assert "fake, 256 dims, funnel" in found.stderr
+    assert "fake (any, by shared words only (a stand-in for tests)), 256 dims, funnel" in found.stderr
     assert json.loads(kalm("search", "battery", "--json").stdout)["hits"][0]["title"] == "Battery"
     assert "The battery wants a cool and dry place. [1]" in kalm("ask", "battery in a cool dry place").stdout
     assert "library" in kalm("collections").stdout
@@ -90,7 +90,7 @@ def test_an_error_is_one_line_without_a_traceback(kalm: Kalm) -> None:
     assert unknown.stderr.startswith("kalm: no model 'nonsense': give a folder, a hub id, or one of")
 
     wrong = kalm("serve", KALM_PORT="many")
-    assert wrong.stderr.startswith("kalm: port: Input should be a valid integer")
+    assert wrong.stderr.startswith("kalm: KALM_PORT: Input should be a valid integer")
 
 
 def test_a_made_key_opens_the_service(kalm: Kalm) -> None:
