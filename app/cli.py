@@ -190,9 +190,14 @@ def documents(
             client.delete_document(_given(document, "document"))
             return
         if action == "show":
-            for passage in client.document(_given(document, "document")).passages:
-                where = f"  page {passage.page}" if passage.page else ""
-                print(f"{' > '.join(passage.heading)}  [{passage.language}]{where}\n{passage.text}\n")
+            shown = client.document(_given(document, "document"))
+            print(f"{shown.document.title or ''}  {shown.document.name}\n")
+            for passage in shown.passages:
+                page = f" page {passage.page}" if passage.page else ""
+                print(
+                    " ".join([f"[{passage.language}]{page}", *passage.heading[-1:]]), passage.text, sep="\n"
+                )
+                print()
             return
         found = _all_documents(client, collection, text)
     if json_:

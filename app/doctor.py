@@ -9,11 +9,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 
+import httpx
+
 from app.client import Client, ServiceError
 from app.llm import LanguageModel, LanguageModelError
 from app.settings import Settings, reveal
 
 _FREE_BYTES = 1 << 30
+_TORCH_S = 120
+"""A first import of torch from a slow disk."""
+_PAGE_S = 2
 _PACKAGES = ("torch", "transformers", "unstructured", "streamlit", "qdrant-edge-py", "llama-index-core")
 
 
@@ -30,7 +35,7 @@ class Finding:
 def examine(settings: Settings) -> list[Finding]:
     """All findings, what the main job needs first. Contacts only what the settings name."""
     parts: tuple[Callable[[Settings], Iterator[Finding]], ...] = (
-        _software, _model, _devices, _index, _language_model, _service, _network,
+        _software, _formats, _model, _devices, _index, _language_model, _service, _page, _network,
     )  # fmt: skip
     return [finding for part in parts for finding in part(settings)]
 
@@ -45,6 +50,12 @@ def _software(_: Settings) -> Iterator[Finding]:
             yield Finding(False, f"{package} is missing", "run bin/setup")
 
 
+def _formats(_: Settings) -> Iterator[Finding]:
+    from ingest.parse import FORMATS
+
+    yield Finding(True, f"reads {', '.join(FORMATS)}; needs no other program for it, no tesseract")
+
+
 def _model(settings: Settings) -> Iterator[Finding]:
     """Where the model is; it is not loaded, `kalm up` does and probes it."""
     from embedder.catalog import CATALOG
@@ -54,7 +65,8 @@ def _model(settings: Settings) -> Iterator[Finding]:
     try:
         entry, folder = (None, "no files") if settings.model == "fake" else locate(settings.model)
         spoken = f": {entry.languages}, {entry.licence}" if entry else ""
-        yield Finding(True, f"model {settings.model}{spoken} ({folder})")
+        checked = ", sha256 as published" if entry and entry.package else ""
+        yield Finding(True, f"model {settings.model}{spoken} ({folder}{checked})")
         if entry and entry.language_codes == ("en",):
             advice = "for many languages: KALM_MODEL=kalm-v2.5"
             yield Finding(False, "the model knows English only", advice, needed=False)
@@ -66,9 +78,13 @@ def _model(settings: Settings) -> Iterator[Finding]:
 def _devices(settings: Settings) -> Iterator[Finding]:
     """Asked of a process of its own: a broken torch must not take the doctor along."""
     code = "import embedder.device as d\nfor name, why in d.missing().items(): print(name, why, sep='\\t')"
-    run = subprocess.run(  # noqa: S603 our own code
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False
-    )
+    try:
+        run = subprocess.run(  # noqa: S603 our own code
+            [sys.executable, "-c", code], capture_output=True, text=True, timeout=_TORCH_S, check=False
+        )
+    except subprocess.TimeoutExpired:
+        yield Finding(False, f"torch does not load within {_TORCH_S} s", "try again; if it stays, bin/setup")
+        return
     if run.returncode:
         last = run.stderr.strip().splitlines()[-1:]
         yield Finding(False, "torch does not load", f"{' '.join(last)}; run bin/setup")
@@ -93,7 +109,7 @@ def _index(settings: Settings) -> Iterator[Finding]:
     folder = settings.data_dir
     while not folder.exists():
         folder = folder.parent
-    writable = os.access(folder, os.W_OK)
+    writable = folder.is_dir() and os.access(folder, os.W_OK)
     advice = "" if writable else "choose another by KALM_DATA_DIR"
     yield Finding(writable, f"data folder {settings.data_dir}", advice)
     free = shutil.disk_usage(folder).free
@@ -123,6 +139,22 @@ def _service(settings: Settings) -> Iterator[Finding]:
         yield Finding(True, f"the service runs at {settings.service_url} with {encoder}")
     except ServiceError as error:
         yield Finding(False, "the service", str(error), needed=False)
+
+
+def _page(settings: Settings) -> Iterator[Finding]:
+    url = f"http://127.0.0.1:{settings.ui_port}"
+    try:
+        answer = httpx.get(f"{url}/_stcore/health", timeout=_PAGE_S, trust_env=False)
+    except httpx.ConnectError:
+        yield Finding(False, "the page", f"nothing at {url}: start it with `kalm up`", needed=False)
+    except httpx.HTTPError:
+        yield _taken(settings.ui_port)
+    else:
+        yield Finding(True, f"the page runs at {url}") if answer.is_success else _taken(settings.ui_port)
+
+
+def _taken(port: int) -> Finding:
+    return Finding(False, f"port {port} is taken, but not by the page", "choose another by KALM_UI_PORT")
 
 
 def _network(settings: Settings) -> Iterator[Finding]:

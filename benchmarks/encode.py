@@ -1,73 +1,93 @@
-"""Our encoder against sentence-transformers: the same weights, the same texts, turn by turn in one run."""
+"""Our encoder against sentence-transformers on the same weights: python -m benchmarks.encode
 
-import statistics
+Questions go one by one, as people ask them; passages in bulk, as documents are ingested. Both sides take
+turns in one process with the same threads, so that whatever else the machine does hits both.
+"""
+
+import json
 import time
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Sequence
+from statistics import median
 
 import numpy as np
+import torch
+import tyro
 from sentence_transformers import SentenceTransformer
 
-import app.sample
 import embedder
-from benchmarks.machine import machine
-from embedder.encoder import Encoder
+from benchmarks.machine import SAMPLE, describe, percentile
+from embedder import Encoder
+from embedder.encoder import Vectors
 from embedder.locate import locate
 from ingest.chunk import chunk, embedded_text
 from ingest.parse import parse
+from ingest.pipeline import contract_of
 
-MODEL = "all-MiniLM-L6-v2"
-ROUNDS = 7
-COPIES = 4
-"""Of the sample library's passages, each a little different, so that none is encoded once for all."""
+Encode = Callable[[Sequence[str]], Vectors]
+
+
+def main(model: str = "all-MiniLM-L6-v2", rounds: int = 15) -> None:
+    """Encode the sample library and its questions `rounds` times with each side."""
+    ours = embedder.load(model, "cpu")
+    theirs = SentenceTransformer(str(locate(model)[1]), device="cpu", local_files_only=True)
+    questions = [json.loads(line)["query"] for line in (SAMPLE / "queries.jsonl").read_text().splitlines()]
+    texts = passages(ours)
+    tokens = sum(len(ours.token_spans(text)) for text in texts)
+
+    print(f"{model}: {len(questions)} questions; {len(texts)} passages of {tokens / len(texts):.0f} tokens")
+    print(f"{'':<24} {'ours':>8} {'theirs':>8}   {'ratio':>5} {'p10-p90':>11}   worst cosine")
+    one_by_one: tuple[Encode, Encode] = (
+        lambda batch: np.concatenate([ours.encode_queries([text]) for text in batch]),
+        lambda batch: np.stack([_query(theirs, text) for text in batch]),
+    )
+    in_bulk: tuple[Encode, Encode] = (
+        ours.encode_documents,
+        lambda batch: theirs.encode_document(list(batch), normalize_embeddings=True, show_progress_bar=False),
+    )
+    for what, sides, batch in (
+        ("questions, ms each", one_by_one, questions),
+        ("passages, ms each", in_bulk, texts),
+    ):
+        compare(what, *sides, batch, rounds)
+    print(f"ratio above 1: ours is faster; {rounds} rounds, {torch.get_num_threads()} threads; {describe()}")
 
 
 def passages(encoder: Encoder) -> list[str]:
-    library = Path(app.sample.__file__).parent / "library"
-    texts = [
-        embedded_text(one, encoder.token_spans, 200)
-        for path in sorted(library.iterdir())
+    """What ingestion would encode of the sample library."""
+    most = contract_of(encoder).chunk_tokens
+    return [
+        embedded_text(one, encoder.token_spans, most)
+        for file in sorted((SAMPLE / "library").iterdir())
         for one in chunk(
-            parse(path, path.name),
-            version="v",
-            name=path.name,
+            parse(file, file.name),
+            version=file.name,
+            name=file.name,
             token_spans=encoder.token_spans,
-            max_tokens=200,
+            max_tokens=most,
         )
     ]
-    return [f"{number} {text}" for number in range(COPIES) for text in texts]
 
 
-def seconds(call: Callable[[], object]) -> float:
-    begin = time.perf_counter()
-    call()
-    return time.perf_counter() - begin
+def compare(what: str, ours: Encode, theirs: Encode, texts: Sequence[str], rounds: int) -> None:
+    """Print a row: medians, the ratio within each round with its spread, and how alike the vectors are."""
+    worst = float((ours(texts) * theirs(texts)).sum(axis=1).min())  # also the warm-up
+    times: tuple[list[float], list[float]] = ([], [])
+    for number in range(rounds):
+        sides = ((ours, times[0]), (theirs, times[1]))
+        for encode, seconds in sides if number % 2 else reversed(sides):
+            begin = time.perf_counter()
+            encode(texts)
+            seconds.append(time.perf_counter() - begin)
+    ratios = [slow / fast for fast, slow in zip(*times, strict=True)]
+    each = [median(seconds) * 1000 / len(texts) for seconds in times]
+    spread = f"{percentile(ratios, 10):.2f}-{percentile(ratios, 90):.2f}"
+    print(f"{what:<24} {each[0]:>8.2f} {each[1]:>8.2f}   {median(ratios):>5.2f} {spread:>11}   {worst:.6f}")
 
 
-def main() -> None:
-    ours = embedder.load(MODEL, "cpu")
-    theirs = SentenceTransformer(str(locate(MODEL)[1]), device="cpu", local_files_only=True)
-    texts = passages(ours)
-    queries = [text[:60] for text in texts[:50]]
-    jobs: dict[str, tuple[Callable[[], object], Callable[[], object]]] = {
-        f"{len(texts)} passages": (lambda: ours.encode_documents(texts), lambda: theirs.encode(texts)),
-        f"{len(queries)} queries, one by one": (
-            lambda: [ours.encode_queries([query]) for query in queries],
-            lambda: [theirs.encode([query]) for query in queries],
-        ),
-    }
-    for name, (our_call, their_call) in jobs.items():
-        pairs = [(seconds(our_call), seconds(their_call)) for _ in range(ROUNDS + 1)][1:]
-        ratios = sorted(theirs_s / ours_s for ours_s, theirs_s in pairs)
-        median = statistics.median(ours_s for ours_s, _ in pairs)
-        print(
-            f"{name}: {median:.2f} s, {statistics.median(ratios):.2f} times as fast as sentence-transformers "
-            f"({ratios[0]:.2f} to {ratios[-1]:.2f}, {ROUNDS} rounds)"
-        )
-    cosine = (ours.encode_documents(texts) * theirs.encode(texts, normalize_embeddings=True)).sum(axis=1)
-    print(f"cosine to sentence-transformers: at least {np.min(cosine):.7f}")
-    print(machine())
+def _query(model: SentenceTransformer, text: str) -> Vectors:
+    vector: Vectors = model.encode_query(text, normalize_embeddings=True, show_progress_bar=False)
+    return vector
 
 
 if __name__ == "__main__":
-    main()
+    tyro.cli(main)

@@ -1,8 +1,9 @@
 """The whole of ingestion: a document's way from a file to published points, and out again."""
 
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from embedder.encoder import Encoder
 from ingest.chunk import CHUNKER_VERSION, chunk, embedded_text
@@ -35,6 +36,8 @@ class Shelf:
     index: Index
     encoder: Encoder
     ledger: Ledger
+    changing: threading.RLock = field(default_factory=threading.RLock, compare=False, repr=False)
+    """Held while index and ledger are brought from one state to the next."""
 
 
 def contract_of(encoder: Encoder) -> Contract:
@@ -76,20 +79,22 @@ def ingest(
     else:
         title, language = "", ""  # the version's row is there
         outcome = "alias" if before is None else "changed"
-    cited_by = {row.id for row in ledger.documents_of([version]).get(version, [])}
-    index.publish(version, sorted(cited_by | {document.id}))
-    ledger.publish(document, version, title=title, language=language, chunks=known)
-    if before is not None:
-        settle(before, shelf)
+    with shelf.changing:
+        cited_by = {row.id for row in ledger.documents_of([version]).get(version, [])}
+        index.publish(version, sorted(cited_by | {document.id}))
+        ledger.publish(document, version, title=title, language=language, chunks=known)
+        if before is not None:
+            settle(before, shelf)
     return outcome, known
 
 
 def remove(document: str, shelf: Shelf) -> None:
     """Take a document (id) out: gone for searches at once, its points right after."""
-    version = shelf.ledger.published_version(document)
-    shelf.ledger.remove_document(document)
-    if version is not None:
-        settle(version, shelf)
+    with shelf.changing:
+        version = shelf.ledger.published_version(document)
+        shelf.ledger.remove_document(document)
+        if version is not None:
+            settle(version, shelf)
 
 
 def settle(version: str, shelf: Shelf) -> None:

@@ -21,8 +21,11 @@ def client() -> Client:
 
 
 def texts() -> Texts:
-    """The page's language: `?lang=` first, then the browser's."""
-    return Texts(best_language(st.query_params.get("lang"), st.context.locale))
+    """The page's language: `?lang=`, which stays from page to page, then the browser's."""
+    asked = st.query_params.get("lang") or st.session_state.get("lang")
+    if asked:
+        st.query_params["lang"] = st.session_state["lang"] = asked
+    return Texts(best_language(asked, st.context.locale))
 
 
 def choose_collection(t: Texts) -> Collection:

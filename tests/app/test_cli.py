@@ -69,8 +69,45 @@ def test_documents_go_in_and_come_out_again(kalm: Kalm, tmp_path: Path) -> None:
     assert "2 documents" in listed
     assert "done" in kalm("jobs").stdout
 
+    shown = kalm("documents", "show", listed.split()[0]).stdout
+    assert shown == "Battery  a.md\n\n[en]\nThe battery wants a cool and dry place.\n\n"
+    assert json.loads(kalm("jobs", "--json").stdout.splitlines()[0])["state"] == "done"
     kalm("documents", "delete", listed.split()[0])
     assert "1 documents" in kalm("documents").stdout
+
+
+def test_what_is_missing_is_asked_for(kalm: Kalm) -> None:
+    assert kalm("documents", "delete").stderr == "kalm: which document? `kalm documents` lists them\n"
+    assert kalm("jobs", "show").stderr == "kalm: which job? `kalm jobs` lists them\n"
+    assert kalm("collections", "create").stderr == "kalm: which collection? `kalm collections` lists them\n"
+
+    nothing = kalm("ingest")
+    assert (nothing.returncode, nothing.stderr) == (1, "kalm: ingest what? Name files or folders\n")
+
+
+def test_a_path_that_is_not_there_does_not_stop_the_others(kalm: Kalm, tmp_path: Path) -> None:
+    (tmp_path / "a.md").write_text("# Battery\n\nThe battery wants a cool and dry place.")
+
+    run = kalm("ingest", str(tmp_path / "gone"), str(tmp_path / "a.md"))
+
+    assert run.returncode == 1
+    assert f"kalm: {tmp_path / 'gone'}: no such file or folder" in run.stderr
+    assert "added      a.md" in run.stdout
+
+
+def test_a_reader_that_leaves_early_leaves_no_traceback(client: Client) -> None:
+    client.create_collection("library")
+    with subprocess.Popen(
+        [sys.executable, "-m", "app.cli", "documents"],
+        env={**os.environ, "KALM_URL": client.url},
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as run:
+        assert run.stdout is not None
+        assert run.stderr is not None
+        run.stdout.close()
+        assert run.stderr.read() == b""
 
 
 def test_an_error_is_one_line_without_a_traceback(kalm: Kalm) -> None:

@@ -74,6 +74,17 @@ def until_said(process: "subprocess.Popen[str]", words: str) -> str:
     raise AssertionError(f"ended without {words!r}:\n{said}")
 
 
+def kill_child(up: "subprocess.Popen[str]", command: str) -> None:
+    """Kill the child of `up` that runs a command, the hard way."""
+    listed = subprocess.run(["ps", "-eo", "pid,ppid,args"], capture_output=True, text=True, check=True)
+    for line in listed.stdout.splitlines()[1:]:
+        pid, parent, arguments = line.split(maxsplit=2)
+        if int(parent) == up.pid and arguments.endswith(f"app.child {command}"):
+            os.kill(int(pid), signal.SIGKILL)
+            return
+    raise AssertionError(f"no child runs {command}")
+
+
 def wait_ready(client: Client) -> None:
     deadline = time.monotonic() + READY_S
     while time.monotonic() < deadline:
@@ -104,7 +115,7 @@ def test_up_fills_the_sample_library_once_stops_cleanly_and_reaches_no_other_mac
 
     second = machine.run("up", "--sample")
     said = until_said(second, "Ctrl-C stops everything.")
-    assert "added" not in said
+    assert f"{SAMPLES} documents, nothing new" in said
     with machine.client() as client:
         assert client.collections()[0].documents == SAMPLES
         assert client.jobs()[0].outcomes == {"unchanged": SAMPLES}
@@ -118,6 +129,41 @@ def test_up_fills_the_sample_library_once_stops_cleanly_and_reaches_no_other_mac
     with machine.client() as client, pytest.raises(ServiceError, match="start it with `kalm up`"):
         client.status()
     assert not machine.violations.exists(), machine.violations.read_text()
+
+
+def test_a_second_ctrl_c_does_not_cut_the_stop_short(machine: Machine) -> None:
+    up = machine.run("up")
+    until_said(up, "Ctrl-C stops everything.")
+
+    up.send_signal(signal.SIGINT)
+    until_said(up, "Stopping")
+    up.send_signal(signal.SIGINT)
+
+    assert up.wait(20) == 0
+
+
+def test_a_child_that_dies_is_named_and_takes_the_other_along(machine: Machine) -> None:
+    up = machine.run("up")
+    until_said(up, "Ctrl-C stops everything.")
+
+    kill_child(up, "ui")
+
+    assert up.stdout is not None
+    said = up.stdout.read()
+    assert up.wait(20) == 1
+    assert "kalm: the page ended (status -9):" in said
+    assert f"All of it: {machine.environment['KALM_DATA_DIR']}/logs/page.log" in said
+    with machine.client() as client, pytest.raises(ServiceError, match="start it with `kalm up`"):
+        client.status()
+
+
+def test_up_does_not_start_beside_a_service_that_is_somewhere_else(machine: Machine) -> None:
+    machine.environment["KALM_URL"] = "http://elsewhere.example"
+
+    up = machine.run("up")
+
+    assert "KALM_URL=http://elsewhere.example names another service" in up.communicate()[0]
+    assert up.returncode == 1
 
 
 def test_the_children_go_when_up_is_killed(machine: Machine) -> None:
