@@ -10,6 +10,8 @@ COPY app app
 COPY embedder embedder
 COPY ingest ingest
 COPY training training
+# the CPU build of torch; another build is another of its wheel indexes: --build-arg PIP_EXTRA_INDEX_URL=…
+ARG PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu
 RUN PYTHON=python3.13 bin/setup && rm -rf /root/.cache \
     && mkdir /data && chown 10001:10001 /data
 

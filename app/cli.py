@@ -271,25 +271,34 @@ def key(role: Positional[Literal["reader", "editor", "admin"]]) -> None:
 
 def main() -> None:
     """Run a command; what a person can act on is one line on stderr, without a traceback."""
+    try:
+        COMMANDS.cli(prog="kalm", description="Search and question documents in any language.")
+        sys.stdout.flush()  # here a closed pipe is still ours to handle
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except Exception as error:
+        message = _explain(error)
+        if message is None:
+            raise
+        _note(f"kalm: {message}")
+        sys.exit(1)
+
+
+def _explain(error: Exception) -> str | None:
+    """What a person can act on; None for what nobody expected. Imports only now: help is fast without."""
     from pydantic import ValidationError
 
     from app.client import ServiceError
     from embedder.errors import EncoderError
     from ingest.errors import StoreError
 
-    try:
-        COMMANDS.cli(prog="kalm", description="Search and question documents in any language.")
-        sys.stdout.flush()  # here a closed pipe is still ours to handle
-    except ValidationError as error:
+    if isinstance(error, ValidationError):
         first = error.errors()[0]
         name = ".".join(map(str, first["loc"]))
-        _fail(f"{f'KALM_{name.upper()}' if error.title == 'Settings' else name}: {first['msg']}")
-    except (ServiceError, EncoderError, StoreError, ValueError) as error:
-        _fail(str(error))
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except KeyboardInterrupt:
-        sys.exit(130)
+        return f"{f'KALM_{name.upper()}' if error.title == 'Settings' else name}: {first['msg']}"
+    return str(error) if isinstance(error, ServiceError | EncoderError | StoreError | ValueError) else None
 
 
 def _client() -> "Client":
@@ -349,11 +358,6 @@ def _line(text: str, most_chars: int) -> str:
 
 def _note(text: str) -> None:
     print(text, file=sys.stderr)
-
-
-def _fail(message: str) -> None:
-    _note(f"kalm: {message}")
-    sys.exit(1)
 
 
 if __name__ == "__main__":

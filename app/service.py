@@ -1,18 +1,19 @@
 """The sole owner of encoder, index and ledger: opens them, keeps the collections, takes the jobs."""
 
+import fcntl
 import logging
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TextIO
 
 import embedder
 from app.llm import LanguageModel
 from app.settings import Settings, reveal
 from embedder import Encoder
 from ingest.database import Database
-from ingest.errors import IngestError, WrongEncoder
+from ingest.errors import IndexLocked, IngestError, WrongEncoder
 from ingest.index import Location, drop_index, open_index, stored_contract
 from ingest.jobs import Job, Jobs
 from ingest.ledger import Ledger
@@ -49,6 +50,7 @@ class Service:
         worker: ParseWorker,
         llm: LanguageModel | None,
         limits: Limits,
+        claim: TextIO,
     ) -> None:
         self.encoder = encoder
         self.location = location
@@ -59,6 +61,7 @@ class Service:
         self._database = database
         self._originals = originals
         self._worker = worker
+        self._claim = claim
         self._shelves: dict[str, Shelf] = {}
         self._opening = threading.Lock()
         self._runner = Runner(
@@ -71,8 +74,12 @@ class Service:
 
     @classmethod
     def open(cls, settings: Settings) -> "Service":
-        """Load the model and open what is in the data folder; takes up unfinished jobs once started."""
+        """Load the model and open what is in the data folder; takes up unfinished jobs once started.
+
+        Raises IndexLocked if another process has the folder.
+        """
         settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        claim = _claim(settings.data_dir)
         anywhere = [Path("/")] if settings.is_loopback else []
         return cls(
             embedder.load(settings.model, settings.device, threads=settings.threads),
@@ -91,6 +98,7 @@ class Service:
                 settings.max_upload_mb * 1_000_000,
                 tuple(root.resolve() for root in settings.ingest_roots or anywhere),
             ),
+            claim,
         )
 
     def start(self) -> None:
@@ -104,6 +112,7 @@ class Service:
         for shelf in self._shelves.values():
             shelf.index.close()
         self._database.close()
+        self._claim.close()
 
     # collections
 
@@ -180,3 +189,16 @@ class Service:
     def _queue(self, job: Job) -> Job:
         self._runner.wake()
         return job
+
+
+def _claim(folder: Path) -> TextIO:
+    """Hold the folder until the file is closed, however this process ends: two owners break the index."""
+    file = (folder / "lock").open("w")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        file.close()
+        raise IndexLocked(
+            f"{folder} is in use by another kalm service: stop it, or choose another folder by KALM_DATA_DIR"
+        ) from error
+    return file

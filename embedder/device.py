@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import torch
 
+from embedder.errors import NoSuchDevice
+
 
 @dataclass(frozen=True, slots=True)
 class Device:
@@ -31,14 +33,14 @@ def missing() -> dict[str, str]:
 
 
 def choose(device: str) -> Device:
-    """The device asked for; "auto" takes the fastest there is. Raises ValueError saying why not."""
+    """The device asked for; "auto" takes the fastest there is. Raises NoSuchDevice saying why not."""
     problems = missing()
     if device == "auto":
         device = next(name for name, problem in problems.items() if not problem)
     if device not in problems:
-        raise ValueError(f"device {device!r}: know auto, {', '.join(problems)}")
+        raise NoSuchDevice(f"device {device!r}: know auto, {', '.join(problems)}")
     if problems[device]:
-        raise ValueError(f"device {device!r} can't be used: {problems[device]}")
+        raise NoSuchDevice(f"device {device!r} can't be used: {problems[device]}")
     return Device(device, torch.bfloat16 if device in {"cuda", "npu"} else torch.float32)
 
 

@@ -37,15 +37,15 @@ class ModelCard:
 class Encoder(Protocol):
     """Turn texts into vectors.
 
-    An empty text is encoded like any other. A text longer than `max_tokens` raises `TextTooLong`:
-    nothing is cut silently, whoever calls splits first (`token_spans` counts).
+    No texts are `(0, dim)`; an empty text is encoded like any other. A text longer than `max_tokens`
+    raises `TextTooLong`: nothing is cut silently, whoever calls splits first (`token_spans` counts).
     """
 
     card: ModelCard
     dims: tuple[int, ...]
     """Widths the vectors can be cut to, longest first; the first is the full width."""
     fingerprint: str
-    """Changes whenever the vectors may: sha256 over weights, tokenizer, pooling and prompts."""
+    """Changes whenever the vectors may: sha256 over weights, config, tokenizer, pooling and prompts."""
     device: str
     """Where it runs, in words, as shown to people: "cpu, 2 threads"."""
 

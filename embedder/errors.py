@@ -5,7 +5,8 @@ EncoderError
 ├── ModelNotFound      a known model whose files are not on this machine
 ├── WrongWeights       the files are there and are not the ones that were published
 ├── UnsupportedModel   an architecture or setting that was not validated
-├── BrokenModel        loaded, but its vectors fail the probe
+├── BrokenModel        files that can't be loaded, or whose vectors fail the probe
+├── NoSuchDevice       a device that is not there, or whose driver is not
 ├── UnknownDim         a width the model was not made for
 └── TextTooLong        more tokens than the model takes
 """
@@ -32,6 +33,10 @@ class UnsupportedModel(EncoderError):
 
 
 class BrokenModel(EncoderError):
+    pass
+
+
+class NoSuchDevice(EncoderError):
     pass
 
 

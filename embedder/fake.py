@@ -15,15 +15,17 @@ from embedder.encoder import ModelCard, Vectors
 from embedder.errors import TextTooLong
 from embedder.pooling import normalise, require_dim, truncate
 
-_TOKEN = re.compile(r"[\u0e00-\u0eff\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]|\w+")
-"""Words; single characters in scripts that don't set words apart."""
+_APART = r"\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff"
+"""Thai, Lao, Burmese, Khmer, Japanese, Chinese: scripts that don't set words apart."""
+_TOKEN = re.compile(rf"[{_APART}]|(?:(?![{_APART}])[\w\u0900-\u0963\u0966-\u0dff])+")
+"""A character of those scripts, or a word; the vowel signs of India's scripts are no `\\w`."""
 
 
 class FakeEncoder:
     """For tests and demonstrations without weights; queries and documents are treated alike."""
 
     dims: tuple[int, ...] = (256, 128, 64)
-    fingerprint = "fake-1"
+    fingerprint = "fake-2"
     device = "cpu, no model"
     card = ModelCard(
         name="fake",
@@ -52,7 +54,10 @@ class FakeEncoder:
 
     def encode_documents(self, texts: Sequence[str], dim: int | None = None) -> Vectors:
         dim = require_dim(dim, self.dims, self.name)
-        return truncate(np.stack([self._encode(text) for text in texts]), dim)
+        vectors = np.zeros((len(texts), self.dim), np.float32)
+        for row, text in enumerate(texts):
+            vectors[row] = self._encode(text)
+        return truncate(vectors, dim)
 
     def token_spans(self, text: str) -> list[tuple[int, int]]:
         return [match.span() for match in _TOKEN.finditer(text)]

@@ -2,19 +2,23 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
+from tokenizers import Tokenizer
+from tokenizers.normalizers import Lowercase
+from tokenizers.normalizers import Sequence as Normalizers
 from torch import Tensor
-from transformers import AutoTokenizer
+from transformers import AutoTokenizer, PreTrainedConfig
 
 from embedder.batching import plan
 from embedder.catalog import Entry, name_of
 from embedder.device import choose
 from embedder.encoder import ModelCard, Vectors
-from embedder.errors import BrokenModel, TextTooLong, UnsupportedModel, WrongWeights
+from embedder.errors import BrokenModel, TextTooLong, WrongWeights
 from embedder.layout import Layout, read_layout
 from embedder.locate import file_sha256
 from embedder.model import load_model
@@ -23,8 +27,9 @@ from embedder.prompts import query_prefix
 
 BATCH_TOKENS = 4096
 """Padded tokens in a forward pass; 256 to 1,024 are as fast for KaLM's size, small models want more."""
-_SAME = 1e-3
-"""Largest difference between token states that padding may make (fp32 and bf16 stay well below)."""
+_SAME = {torch.float32: 1e-3, torch.bfloat16: 0.1}
+"""Largest difference, relative, that padding may make to token states. In KaLM's shape rounding makes
+1e-6 and 0.02, padding that leaks 1.3."""
 _MOVED = 1e-6
 """Smallest change of the first token's state that shows it has seen the last."""
 
@@ -32,26 +37,22 @@ _MOVED = 1e-6
 class KalmEncoder:
     """A model of the KaLM family, or any folder of sentence-transformers that `model.py` supports.
 
-    Safe to call from several threads. NUL is dropped and a lone surrogate becomes U+FFFD before a text
-    is tokenised; a text that is empty is the vector of the model's special tokens alone.
+    Safe to call from several threads. NUL and lone surrogates become U+FFFD before a text is tokenised;
+    an empty text is the vector of the model's special tokens alone, or of padding if it has none.
     """
 
     def __init__(
         self, folder: Path, entry: Entry | None, device: str = "auto", *, threads: int | None = None
     ) -> None:
-        """Load and probe a folder. Raises EncoderError, or ValueError for a device that isn't there."""
+        """Load and probe a folder. Raises EncoderError."""
         if threads is not None:
             torch.set_num_threads(threads)
         layout = read_layout(folder, entry)
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-        if not tokenizer.is_fast:
-            raise UnsupportedModel(f"{folder}: only models with a tokenizer.json are supported")
-        self._tokenizer = tokenizer.backend_tokenizer
-        self._tokenizer.no_padding()
-        self._tokenizer.no_truncation()
-        self._padding_id: int = tokenizer.pad_token_id or 0
+        self._tokenizer = _tokenizer(layout)
         self._model = load_model(layout, entry, choose(device))
-        width: int = self._model.network.config.hidden_size
+        config = self._model.network.config
+        width: int = config.hidden_size
+        self._padding_id: int = config.pad_token_id or 0
         self.dims: tuple[int, ...] = (entry.dims if entry else layout.dims) or (width,)
         if self.dims[0] != width:
             known = name_of(entry) if entry else "its configuration"
@@ -59,8 +60,8 @@ class KalmEncoder:
                 f"{folder} gives vectors of {width}, {known} has {self.dims[0]}: "
                 "rename the folder if it is another model"
             )
-        self.card = _card(folder, layout, entry, self._model.causal, self._model.network.config)
-        self._query_prefix = _query_prefix(layout, entry)
+        self.card = _card(folder, layout, entry, self._model.causal, config)
+        self._query_prefix = query_prefix(entry.instruction) if entry else layout.query_prompt
         self._document_prefix = layout.document_prompt
         self.fingerprint = _fingerprint(layout, self.card, self._query_prefix)
         self.device = self._model.device.description
@@ -90,7 +91,7 @@ class KalmEncoder:
     def token_spans(self, text: str) -> list[tuple[int, int]]:
         """Where each token begins and ends, in characters of `text`, without special tokens."""
         offsets: list[tuple[int, int]] = self._tokenizer.encode(
-            _clean(text, keep_length=True), add_special_tokens=False
+            _clean(text), add_special_tokens=False
         ).offsets
         return offsets
 
@@ -98,7 +99,7 @@ class KalmEncoder:
         dim = require_dim(dim, self.dims, self.name)
         distinct = list(dict.fromkeys(texts))  # a text that comes twice is run once
         encodings = self._tokenizer.encode_batch([_clean(text) for text in distinct])
-        tokens = [encoding.ids for encoding in encodings]
+        tokens = [encoding.ids or [self._padding_id] for encoding in encodings]
         for text, ids in zip(distinct, tokens, strict=True):
             if len(ids) > self.card.max_tokens:
                 raise TextTooLong(
@@ -131,10 +132,11 @@ class KalmEncoder:
         """
         text = list(self._tokenizer.encode("Does the first word see the last one?").ids)
         changed = [*text[:-1], text[-1] + 1 if text[-1] == text[0] else text[0]]
-        padded = [*text, *text]
         alone = self._model.run(*self._pad([text]))[0].float()  # (tokens, dim)
-        beside = self._model.run(*self._pad([padded, text]))[1].float()
-        if (alone - beside[: len(text)]).abs().max() > _SAME * alone.abs().max():
+        beside = self._model.run(*self._pad([[*text, *text], text]))[1, : len(text)].float()
+        if not alone.isfinite().all():
+            raise BrokenModel(f"{self.name} gives numbers that are not finite; its weights are damaged")
+        if (alone - beside).norm() > _SAME[self._model.device.dtype] * alone.norm():
             raise BrokenModel(f"{self.name}: padding changes its vectors; its attention mask is not applied")
         moved = (self._model.run(*self._pad([changed]))[0, 0].float() - alone[0]).abs().max() > _MOVED
         if bool(moved) == self._model.causal:
@@ -143,24 +145,34 @@ class KalmEncoder:
             raise BrokenModel(f"{self.name} is {trained}, but its first token {seen} the last one")
 
 
-def _clean(text: str, *, keep_length: bool = False) -> str:
-    """Without what a tokenizer chokes on; with `keep_length` every character keeps its place."""
-    text = text.replace("\0", "\ufffd" if keep_length else "")
-    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace") if _broken(text) else text
+_UNREADABLE = re.compile("[\0\ud800-\udfff]")
 
 
-def _broken(text: str) -> bool:
-    return any("\ud800" <= character <= "\udfff" for character in text) if not text.isascii() else False
+def _clean(text: str) -> str:
+    """Without what a tokenizer chokes on; every character keeps its place."""
+    return _UNREADABLE.sub("\ufffd", text)
 
 
-def _query_prefix(layout: Layout, entry: Entry | None) -> str:
-    if entry is not None:
-        return query_prefix(entry.instruction)
-    return layout.query_prompt or ""
+def _tokenizer(layout: Layout) -> Tokenizer:
+    """The folder's tokenizer, which neither pads nor cuts and is never changed: threads share it."""
+    try:  # not tokenizer.json alone: transformers 5 puts some of its own over what Qwen's says
+        tokenizer: Tokenizer = AutoTokenizer.from_pretrained(
+            layout.folder, local_files_only=True, trust_remote_code=False
+        ).backend_tokenizer
+    except Exception as error:  # the tokenizers library raises nothing more exact
+        raise BrokenModel(f"{layout.folder / 'tokenizer.json'} can't be read: {error}") from error
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    if layout.lower_case:
+        own = [tokenizer.normalizer] if tokenizer.normalizer else []
+        tokenizer.normalizer = Normalizers([Lowercase(), *own])
+    return tokenizer
 
 
-def _card(folder: Path, layout: Layout, entry: Entry | None, causal: bool, config: object) -> ModelCard:
-    positions: int = getattr(config, "max_position_embeddings", 512)
+def _card(
+    folder: Path, layout: Layout, entry: Entry | None, causal: bool, config: PreTrainedConfig
+) -> ModelCard:
+    positions = _positions(config)
     return ModelCard(
         name=name_of(entry) if entry else folder.resolve().name,
         languages=entry.languages if entry else "not stated",
@@ -174,9 +186,24 @@ def _card(folder: Path, layout: Layout, entry: Entry | None, causal: bool, confi
     )
 
 
+def _positions(config: PreTrainedConfig) -> int:
+    """How many tokens have a place. RoBERTa and its heirs begin to count after the padding's id."""
+    positions: int = config.max_position_embeddings
+    if config.model_type == "mpnet":
+        return positions - 2  # its padding id is fixed at 1
+    if config.model_type in {"roberta", "xlm-roberta"}:
+        padding_id: int = config.pad_token_id
+        return positions - padding_id - 1
+    return positions
+
+
+_SAYS_WHO_SAVED_IT = frozenset({"_name_or_path", "transformers_version"})
+
+
 def _fingerprint(layout: Layout, card: ModelCard, query: str) -> str:
     """sha256 over all that decides a vector."""
     names = [*layout.folder.glob("*.safetensors"), layout.folder / "tokenizer.json"]
     files = {path.name: file_sha256(path) for path in sorted(names)}
-    decides = [files, card.pooling, card.causal, card.max_tokens, query, layout.document_prompt]
-    return hashlib.sha256(json.dumps(decides).encode()).hexdigest()
+    config = {key: value for key, value in layout.config.items() if key not in _SAYS_WHO_SAVED_IT}
+    settings = [card.pooling, card.causal, card.max_tokens, query, layout.document_prompt, layout.lower_case]
+    return hashlib.sha256(json.dumps([files, config, settings], sort_keys=True).encode()).hexdigest()

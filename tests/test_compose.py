@@ -44,6 +44,14 @@ def test_every_service_runs_with_as_little_as_possible(compose: dict[str, Any], 
     assert not service.get("privileged")
 
 
+def test_what_qdrant_writes_is_not_in_its_read_only_root(compose: dict[str, Any]) -> None:
+    qdrant = compose["services"]["qdrant"]
+    writable = [*qdrant["tmpfs"], *(volume.split(":")[1] for volume in qdrant["volumes"])]
+
+    assert qdrant["environment"]["QDRANT_INIT_FILE_PATH"].startswith(tuple(writable))
+    assert {"/qdrant/storage", "/qdrant/snapshots"} <= set(writable)
+
+
 def test_only_page_and_service_are_published_and_only_to_this_machine(compose: dict[str, Any]) -> None:
     ports = {name: service.get("ports", []) for name, service in compose["services"].items()}
 

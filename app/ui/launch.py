@@ -20,6 +20,7 @@ def command(*, address: str, port: int, max_upload_mb: int) -> list[str]:
         "browser.serverAddress": "localhost",  # else it asks a server outside for its own address
         "browser.gatherUsageStats": "false",
         "client.showErrorDetails": "none",
+        "runner.magicEnabled": "false",  # it prints docstrings
         "client.toolbarMode": "minimal",
         "theme.primaryColor": "#0f766e",
         "theme.baseRadius": "medium",

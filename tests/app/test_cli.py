@@ -40,12 +40,15 @@ def kalm(client: Client, tmp_path: Path) -> Kalm:
 def test_help_imports_nothing_heavy() -> None:
     code = (
         "import sys, app.cli\n"
+        "sys.argv = ['kalm', '--help']\n"
+        "try:\n    app.cli.main()\nexcept SystemExit:\n    pass\n"
         "heavy = {'torch', 'streamlit', 'fastapi', 'llama_index', 'qdrant_client', 'unstructured'}\n"
         "print(heavy & set(sys.modules))"
     )
     run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
 
-    assert run.stdout.strip() == "set()"
+    assert "Start the service and the page" in run.stdout
+    assert run.stdout.splitlines()[-1] == "set()"
 
 
 def test_documents_go_in_and_come_out_again(kalm: Kalm, tmp_path: Path) -> None:
@@ -110,7 +113,17 @@ def test_a_reader_that_leaves_early_leaves_no_traceback(client: Client) -> None:
         assert run.stderr.read() == b""
 
 
-def test_an_error_is_one_line_without_a_traceback(kalm: Kalm) -> None:
+def test_a_second_service_on_the_same_data_is_refused(kalm: Kalm) -> None:
+    second = kalm("serve", KALM_MODEL="fake", KALM_PORT="0")
+
+    assert second.returncode == 1
+    assert (
+        "is in use by another kalm service: stop it, or choose another folder by KALM_DATA_DIR"
+        in second.stderr
+    )
+
+
+def test_an_error_is_one_line_without_a_traceback(kalm: Kalm, tmp_path: Path) -> None:
     gone = kalm("search", "x", KALM_URL="http://127.0.0.1:9")
     assert (gone.returncode, gone.stderr) == (
         1,
@@ -123,7 +136,7 @@ def test_an_error_is_one_line_without_a_traceback(kalm: Kalm) -> None:
     open_door = kalm("serve", KALM_HOST="0.0.0.0")
     assert open_door.stderr.startswith("kalm: KALM_HOST=0.0.0.0 lets others in: set KALM_API_KEY")
 
-    unknown = kalm("serve", KALM_MODEL="nonsense")
+    unknown = kalm("serve", KALM_MODEL="nonsense", KALM_DATA_DIR=str(tmp_path / "other"))
     assert unknown.stderr.startswith("kalm: no model 'nonsense': give a folder, a hub id, or one of")
 
     wrong = kalm("serve", KALM_PORT="many")

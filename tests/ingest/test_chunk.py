@@ -66,7 +66,8 @@ def test_a_section_ends_a_chunk_and_names_it() -> None:
 
     assert [one.heading for one in chunks] == [("Storage",), ("Charging", "In winter")]
     assert {one.title for one in chunks} == {"Manual"}
-    assert embedded_text(chunks[1], spans, 60).startswith("Manual › Charging › In winter\nThe battery")
+    assert embedded_text(chunks[0], spans, 60).startswith("Manual › Storage\nThe battery")
+    assert embedded_text(chunks[1], spans, 60).startswith("In winter\nThe battery")
 
 
 def test_tiny_sections_share_a_chunk_and_keep_their_headings() -> None:
