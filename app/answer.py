@@ -26,14 +26,14 @@ from app.search import language_warning, search
 from ingest import language
 from ingest.pipeline import Shelf
 
-SOURCES = 8
+SOURCES = 12
 """Hits an answer may rest on."""
 QUOTES = 4
 """Sentences in an answer without a language model."""
 _NEAR_BEST = 0.8
 """A quote scores at least this share of the best one."""
-_SOURCE_CHARS = 2500
-"""Of one source in the prompt: eight of them fit a context of 8192 tokens in most scripts."""
+_SOURCE_CHARS = 1500
+"""Of one source in the prompt: all of them fit a context of 8192 tokens in most scripts."""
 
 _LANGUAGES = {
     "ar": "Arabic", "bn": "Bengali", "cs": "Czech", "da": "Danish", "de": "German", "el": "Greek",

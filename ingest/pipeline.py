@@ -16,8 +16,10 @@ from ingest.records import Chunk, Document, Element
 
 RECIPE = f"parser {PARSER_VERSION}, chunker {CHUNKER_VERSION}"
 """Part of every version's id: another recipe makes another version of the same file."""
-MAX_CHUNK_TOKENS = 128
-"""Beyond this a vector loses single sentences; an encoder that takes less gets less."""
+CHUNK_SHARE = 4
+"""A chunk is at most one in so many of the tokens the encoder takes: 64 for all-MiniLM, 128 for KaLM.
+Longer ones lose single sentences: of the phrases of 27 English documents 97 % found their document among
+10 hits at 64 tokens, 94 % at 96, 91 % at 128 (all-MiniLM, exact)."""
 _BATCH = 64
 """Chunks between two writes: some seconds of work on a CPU, so stopping is quick."""
 
@@ -48,7 +50,7 @@ def contract_of(encoder: Encoder) -> Contract:
         encoder=encoder.name,
         fingerprint=encoder.fingerprint,
         dims=(encoder.dim, coarse) if coarse else (encoder.dim,),
-        chunk_tokens=min(MAX_CHUNK_TOKENS, encoder.card.max_tokens - 2),  # 2 special tokens
+        chunk_tokens=encoder.card.max_tokens // CHUNK_SHARE,
         recipe=RECIPE,
     )
 
