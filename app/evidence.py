@@ -8,7 +8,7 @@ from embedder.encoder import Encoder, Vectors
 from ingest.sentences import sentences
 
 MAX_SENTENCES = 60
-"""Encoded for one answer: about 0.3 s on two cores with a small encoder."""
+"""Encoded for one answer: about 0.6 s on two cores with a small encoder."""
 _SHORTEST_CHARS = 12
 _SAME = 0.95
 """Two sentences this near say the same."""

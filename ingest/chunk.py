@@ -5,13 +5,15 @@ where they fit, sentences wherever one alone fits, table rows and code lines lik
 goes on in the next chunk takes its header row along.
 """
 
+import unicodedata
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePath
 
 from ingest import language
+from ingest.parse.tables import CELL_JOINT, is_header
 from ingest.records import Chunk, Element
 from ingest.sentences import sentences
 
@@ -27,6 +29,8 @@ _TINY_SHARE = 6
 _CLAUSE_ENDS = ",;:，；：、،؛"
 _SPACES = " \n\t"
 """Where a sentence longer than a chunk is cut, if one stands in the second half of the room."""
+_TITLE_CHARS = 200
+"""A longer title is a paragraph that somebody made look like one."""
 _SAMPLE_CHARS = 4000
 _SLACK = 4
 """Tokens left free: pieces joined may make a token more than apart."""
@@ -42,7 +46,7 @@ class _Piece:
     """Stands between it and the piece before."""
     page: int | None
     header: "_Piece | None" = None
-    """Of a table row: the table's first row."""
+    """Of a table row: the row with the names of the columns."""
 
 
 def embedded_text(chunk: Chunk, token_spans: TokenSpans, max_tokens: int) -> str:
@@ -64,6 +68,7 @@ def chunk(
 
     `name` is the file's, the title where the document has none. Takes time in proportion to the text.
     """
+    elements = [_as_paragraph(element) for element in elements]
     title = next((element.text for element in elements if element.kind == "title"), PurePath(name).stem)
     known = [language.detect(element.text) for element in elements[:200] if element.kind != "title"]
     known.append(language.detect(" ".join(element.text for element in elements[:50])[:_SAMPLE_CHARS]))
@@ -87,6 +92,11 @@ def chunk(
                 position += 1
 
 
+def _as_paragraph(element: Element) -> Element:
+    is_title = element.kind == "title" and len(element.text) <= _TITLE_CHARS
+    return element if is_title or element.kind != "title" else replace(element, kind="text", depth=0)
+
+
 def _context(title: str | None, heading: tuple[str, ...], token_spans: TokenSpans, max_tokens: int) -> str:
     context = " › ".join(dict.fromkeys(filter(None, (title, *heading[-1:]))))
     spans = token_spans(context)
@@ -102,12 +112,16 @@ def _sections(
     bare: list[Element] = []  # titles with no text under them yet
     heading: tuple[str, ...] = ()
     pieces: list[_Piece] = []
+    before: Element | None = None
     for element in elements:
+        in_list = before is not None and before.kind == element.kind == "list"
+        before = element
         if element.kind != "title":
             if not pieces:
                 heading = tuple(above.text for above in path if above.text != title)
                 bare.clear()
-            pieces += _as_text(bare, token_spans) + _pieces(element, token_spans)
+            pieces += _as_text(bare, token_spans)
+            pieces += _pieces(element, token_spans, joint="\n" if in_list else "\n\n")
             bare.clear()
             continue
         if sum(piece.tokens for piece in pieces) * _TINY_SHARE > max_tokens:
@@ -127,18 +141,19 @@ def _as_text(titles: list[Element], token_spans: TokenSpans) -> list[_Piece]:
     return [piece for title in titles for piece in _pieces(title, token_spans)]
 
 
-def _pieces(element: Element, token_spans: TokenSpans) -> list[_Piece]:
-    """An element's sentences, or the lines of a table or of code."""
+def _pieces(element: Element, token_spans: TokenSpans, joint: str = "\n\n") -> list[_Piece]:
+    """An element's sentences, or the lines of a table or of code; `joint` stands before the first."""
     text = element.text
+    has_header = element.kind == "table" and is_header(text.partition("\n")[0].split(CELL_JOINT))
     spans = _lines(text) if element.kind in ("table", "code") else sentences(text)
     starts = [begin for begin, _ in token_spans(text)]
     pieces: list[_Piece] = []
     before = 0
     for begin, end in spans:
-        joint = text[before:begin] if pieces else "\n\n"
         tokens = bisect_left(starts, end) - bisect_left(starts, begin)
-        header = pieces[0] if pieces and element.kind == "table" else None
-        pieces.append(_Piece(text[begin:end], max(1, tokens), joint, element.page, header))
+        header = pieces[0] if pieces and has_header else None
+        between = text[before:begin] if pieces else joint
+        pieces.append(_Piece(text[begin:end], max(1, tokens), between, element.page, header))
         before = end
     return pieces
 
@@ -154,22 +169,36 @@ def _lines(text: str) -> list[tuple[int, int]]:
     return spans
 
 
-def _cut_long(pieces: list[_Piece], room: int, token_spans: TokenSpans) -> Iterator[_Piece]:
+def _cut_long(pieces: Iterable[_Piece], room: int, token_spans: TokenSpans) -> Iterator[_Piece]:
     """Cut the pieces that no chunk can hold, at a clause if there is one, else between two tokens."""
     for piece in pieces:
         if piece.tokens <= room:
             yield piece
             continue
         text, joint = piece.text, piece.joint
-        while len(spans := token_spans(text)) > room:
-            half, end = spans[room // 2][0], spans[room - 1][1]
-            clause = _last_of(_CLAUSE_ENDS, text, half, end) or _last_of(_SPACES, text, half, end)
-            cut = max(1, clause or end)
-            head = text[:cut]
-            yield _Piece(head.strip() or head, min(room, len(token_spans(head))), joint, piece.page)
-            text, joint = text[cut:], " " if head[-1:].isspace() else ""
-        if text.strip():
-            yield replace(piece, text=text.strip(), tokens=max(1, len(spans)), joint=joint, header=None)
+        spans = token_spans(text)
+        starts = [start for start, _ in spans]
+        begin = token = 0
+        while begin < len(text):
+            end = len(text)
+            if len(spans) - token > room:
+                half, last = spans[token + room // 2][0], spans[token + room - 1][1]
+                clause = _last_of(_CLAUSE_ENDS, text, half, last) or _last_of(_SPACES, text, half, last)
+                end = clause or _whole_letters(text, begin, last)
+            next_token = bisect_left(starts, end, token)
+            part = text[begin:end]
+            if part.strip():
+                yield _Piece(part.strip(), max(1, next_token - token), joint, piece.page)
+            joint = " " if part[-1].isspace() else ""
+            begin, token = end, next_token
+
+
+def _whole_letters(text: str, begin: int, end: int) -> int:
+    """`end`, or earlier, so that no accent or vowel sign is cut off from its letter; past `begin`."""
+    cut = end
+    while cut > begin + 1 and cut < len(text) and unicodedata.category(text[cut])[0] == "M":
+        cut -= 1
+    return max(cut, begin + 1)
 
 
 def _last_of(marks: str, text: str, begin: int, end: int) -> int:
@@ -215,11 +244,18 @@ def _fitting(
 ) -> Iterator[tuple[str, int | None]]:
     """The group's text and page; in halves should the whole be more tokens than its pieces were."""
     text = group[0].text + "".join(piece.joint + piece.text for piece in group[1:])
-    if len(group) > 1 and len(token_spans(f"{context}\n{text}")) > max_tokens:
-        for half in (group[: len(group) // 2], group[len(group) // 2 :]):
-            yield from _fitting(half, context, token_spans, max_tokens)
-    else:
-        yield text, group[0].page
+    if len(token_spans(f"{context}\n{text}")) > max_tokens:
+        pieces = group if len(group) > 1 else _halves(group[0], token_spans)
+        if len(pieces) > 1:
+            for half in (pieces[: len(pieces) // 2], pieces[len(pieces) // 2 :]):
+                yield from _fitting(half, context, token_spans, max_tokens)
+            return
+    yield text, group[0].page
+
+
+def _halves(piece: _Piece, token_spans: TokenSpans) -> list[_Piece]:
+    tokens = len(token_spans(piece.text))
+    return list(_cut_long([replace(piece, tokens=tokens)], (tokens + 1) // 2, token_spans))
 
 
 def _most_common(languages: Sequence[str]) -> str:

@@ -18,21 +18,18 @@ from pathlib import Path
 from typing import Any
 
 from ingest import errors
-from ingest.errors import IngestError, NoText, ParseLimit
+from ingest.errors import IngestError, ParseLimit
 from ingest.records import Element
 
 _FILES_PER_CHILD = 200
 """Then a fresh one: parsers leak."""
 _OUTPUT_BYTES = 256 << 20
 _OPEN_FILES = 64
+_FILE_BYTES = 256 << 20
 _POLL_BYTES = 1 << 16
-_FORBIDDEN = (
-    "socket.connect",
-    "socket.getaddrinfo",
-    "socket.bind",
-    "subprocess.Popen",
-    "os.exec",
-    "os.system",
+_FORBIDDEN = frozenset(
+    "socket.bind socket.connect socket.getaddrinfo socket.gethostbyaddr socket.gethostbyname socket.sendmsg "
+    "socket.sendto subprocess.Popen os.exec os.fork os.forkpty os.posix_spawn os.spawn os.system".split()
 )
 """Python's audit events that a reader of files has no business with."""
 
@@ -51,7 +48,7 @@ class ParseWorker:
     def parse(self, path: Path, name: str) -> list[Element]:
         """The elements of a file. Raises IngestError; ParseLimit if the child had to be killed."""
         with self._lock:
-            if self._child is None or self._files >= _FILES_PER_CHILD:
+            if self._child is None or self._child.poll() is not None or self._files >= _FILES_PER_CHILD:
                 self._start()
             self._files += 1
             answer = self._ask({"path": str(path.absolute()), "name": name})
@@ -94,12 +91,11 @@ class ParseWorker:
         except BrokenPipeError:
             line = b""
         if not line.endswith(b"\n"):
-            code = self._kill()
-            killed = (
-                "its time" if code == -signal.SIGXCPU else f"{self._memory_mb} MB of memory, or crashed it"
-            )
+            if self._kill() == -signal.SIGXCPU:
+                raise self._too_slow(name)
             raise ParseLimit(
-                f"{name}: reading it took more than {killed}; split the file, or raise KALM_PARSE_MEMORY_MB"
+                f"{name}: reading it took more than {self._memory_mb} MB of memory, or crashed its reader; "
+                "split the file, or raise KALM_PARSE_MEMORY_MB"
             )
         answer: dict[str, Any] = json.loads(line)
         return answer
@@ -115,10 +111,7 @@ class ParseWorker:
             left = deadline - time.monotonic()
             if left <= 0 or not select.select([output], [], [], left)[0]:
                 self._kill()
-                raise ParseLimit(
-                    f"{name}: reading it took more than {self._timeout_s:.0f} s; "
-                    "split the file, or raise KALM_PARSE_TIMEOUT_S"
-                )
+                raise self._too_slow(name)
             block = os.read(output, _POLL_BYTES)
             if not block:
                 return b""
@@ -129,6 +122,12 @@ class ParseWorker:
                     f"{name}: it holds more than {_OUTPUT_BYTES >> 20} MB of text; split the file"
                 )
         return bytes(line)
+
+    def _too_slow(self, name: str) -> ParseLimit:
+        return ParseLimit(
+            f"{name}: reading it took more than {self._timeout_s:.0f} s; "
+            "split the file, or raise KALM_PARSE_TIMEOUT_S"
+        )
 
     def _kill(self) -> int:
         """End the child with whatever it started; its exit status, 0 if there is none."""
@@ -161,8 +160,6 @@ def serve(memory_mb: int, timeout_s: float) -> None:
         _limit_time(timeout_s)
         try:
             found = parse(Path(request["path"]), request["name"])
-            if not found:
-                raise NoText(f"{request['name']} holds no text")
             answer: dict[str, Any] = {"elements": [(e.kind, e.text, e.depth, e.page) for e in found]}
         except IngestError as error:
             answer = {"error": type(error).__name__, "message": str(error)}
@@ -183,6 +180,7 @@ def _limit(memory_mb: int) -> None:
     wanted = {
         resource.RLIMIT_AS: memory_mb << 20,
         resource.RLIMIT_NOFILE: _OPEN_FILES,
+        resource.RLIMIT_FSIZE: _FILE_BYTES,
         resource.RLIMIT_CORE: 0,
     }
     for limit, most in wanted.items():
@@ -196,7 +194,6 @@ def _limit(memory_mb: int) -> None:
 def _refuse(event: str, _: tuple[object, ...]) -> None:
     if event in _FORBIDDEN:
         raise PermissionError(f"{event} is not for a reader of files")
-    return
 
 
 def _limit_time(timeout_s: float) -> None:

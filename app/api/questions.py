@@ -29,11 +29,12 @@ def ask(body: AnswerRequest, request: Request) -> StreamingResponse:
     shelf = service.shelf(body.collection)
 
     def events() -> Iterator[str]:
+        # ASCII: clients end a line at U+2028 and U+0085 too, which JSON leaves as they are
         try:
             for event in answer(body, shelf, service.llm):
-                yield f"data: {event.model_dump_json()}\n\n"
+                yield f"data: {event.model_dump_json(ensure_ascii=True)}\n\n"
         except Exception as error:  # the status is out already: say it in the stream
             _, told = describe(error)
-            yield f"data: {AnswerEvent(kind='error', error=told).model_dump_json()}\n\n"
+            yield f"data: {AnswerEvent(kind='error', error=told).model_dump_json(ensure_ascii=True)}\n\n"
 
     return StreamingResponse(events(), media_type="text/event-stream", headers={"Cache-Control": "no-store"})

@@ -32,14 +32,12 @@ def parse(path: Path, name: str) -> list[Element]:
             for element in reader(path, name)
             if (text := clean(element.text).strip())
         ]
-    except IngestError:
-        raise
-    except MemoryError:
+    except (IngestError, MemoryError):
         raise
     except Exception as error:  # a parser's own: whatever a damaged file makes of it
         raise UnreadableFile(f"{name} can't be read ({type(error).__name__}: {error})") from error
-    if not any(element.kind != "title" or len(elements) > 1 for element in elements):
-        raise NoText(f"{name} holds no text")
+    if not elements:
+        raise NoText(f"{name} holds no text that can be read: leave it out, or save it in another format")
     return elements
 
 
@@ -55,7 +53,7 @@ def _pdf(path: Path, name: str) -> Iterable[Element]:
 def _docx(path: Path, name: str) -> Iterable[Element]:
     from ingest.parse.markup import read_docx
 
-    return read_docx(str(path))
+    return read_docx(path)
 
 
 def _pptx(path: Path, name: str) -> Iterable[Element]:
@@ -73,7 +71,7 @@ def _xlsx(path: Path, name: str) -> Iterable[Element]:
 def _xls(path: Path, name: str) -> Iterable[Element]:
     from ingest.parse.tables import read_xls
 
-    return read_xls(str(path))
+    return read_xls(str(path), name)
 
 
 def _csv(path: Path, name: str) -> Iterable[Element]:
@@ -91,7 +89,7 @@ def _html(path: Path, name: str) -> Iterable[Element]:
 def _md(path: Path, name: str) -> Iterable[Element]:
     from ingest.parse.markup import read_markdown
 
-    return read_markdown(decode(path.read_bytes(), name))
+    return read_markdown(decode(path.read_bytes(), name), name)
 
 
 def _xml(path: Path, name: str) -> Iterable[Element]:

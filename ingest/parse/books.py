@@ -9,7 +9,8 @@ from urllib.parse import unquote
 
 from lxml import etree
 
-from ingest.errors import UnreadableFile
+from ingest.errors import PasswordProtected, UnreadableFile
+from ingest.parse.decode import decode
 from ingest.parse.markup import read_html
 from ingest.parse.tables import rows_to_elements
 from ingest.records import Element
@@ -19,6 +20,7 @@ _DC = "{http://purl.org/dc/elements/1.1/}"
 _CONTAINER = "{urn:oasis:names:tc:opendocument:xmlns:container}"
 _TEXT = "{urn:oasis:names:tc:opendocument:xmlns:text:1.0}"
 _TABLE = "{urn:oasis:names:tc:opendocument:xmlns:table:1.0}"
+_ENCRYPTION = "META-INF/encryption.xml"
 _HTML_TYPES = ("application/xhtml+xml", "text/html")
 
 
@@ -31,17 +33,33 @@ def read_epub(path: Path, name: str) -> list[Element]:
         opf = rootfile.get("full-path")
         package = _xml(archive, opf, name)
         title = (package.findtext(f".//{_DC}title") or "").strip()
-        found = [Element("title", title)] if title else []
-        for chapter in _spine(package, posixpath.dirname(opf)):
-            elements = read_html(_member(archive, chapter, name).decode("utf-8", "replace"), name)
-            found += [_one_deeper(element) for element in elements if element.text != title]
-    return found
+        chapters = list(_spine(package, posixpath.dirname(opf)))
+        if locked := _locked(archive, name) & set(chapters):
+            raise PasswordProtected(
+                f"{name} is protected against copying ({len(locked)} of {len(chapters)} chapters "
+                "are encrypted): get a copy without protection"
+            )
+        found: list[Element] = []
+        for chapter in chapters:
+            data = _member(archive, chapter, name)
+            if data.strip():
+                elements = read_html(decode(data, name), name)
+                found += [_one_deeper(element) for element in elements if element.text != title]
+    return [Element("title", title), *found] if title and found else found
 
 
 def read_odt(path: Path, name: str) -> list[Element]:
     """Headings, paragraphs, lists and tables of a text document."""
     with zipfile.ZipFile(path) as archive:
         return list(_odt_elements(_xml(archive, "content.xml", name)))
+
+
+def _locked(archive: zipfile.ZipFile, name: str) -> set[str]:
+    """Members that are encrypted; many books encrypt only their fonts."""
+    if _ENCRYPTION not in archive.namelist():
+        return set()
+    references = _xml(archive, _ENCRYPTION, name).iter("{*}CipherReference")
+    return {unquote(reference.get("URI") or "") for reference in references}
 
 
 def _spine(package: Any, folder: str) -> Iterator[str]:

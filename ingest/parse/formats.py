@@ -26,6 +26,14 @@ _PICTURES: tuple[tuple[bytes, str], ...] = (
     (b"\x7fELF", "a program"),
     (b"MZ", "a program"),
 )
+_OLE_STREAMS: tuple[tuple[str, str], ...] = (
+    ("EncryptedPackage", "protected"),
+    ("WordDocument", "in the Word format of before 2007: save it as docx"),
+    ("PowerPoint Document", "in the PowerPoint format of before 2007: save it as pptx"),
+    ("__substg1.0_", "an Outlook message: save it as eml"),
+    ("Workbook", "xls"),
+)
+"""Names in the directory of an OLE container, and what they tell."""
 _SUFFIXES = {
     ".md": "md",
     ".markdown": "md",
@@ -58,9 +66,9 @@ def format_of(path: Path, name: str) -> str:
         head = file.read(_HEAD_BYTES)
     if not head.strip(b"\0 \t\r\n"):
         raise NoText(f"{name} is empty ({path.stat().st_size} bytes)")
-    kind = next(
-        (kind for magic, kind in _MAGIC if magic in head[:1024] and head.lstrip().startswith(magic)), None
-    )
+    kind = next((kind for magic, kind in _MAGIC if head.lstrip().startswith(magic)), None)
+    if kind is None and b"%PDF-" in head[:1024] and PurePath(name).suffix.lower() == ".pdf":
+        kind = "pdf"  # the specification allows for something before it
     if kind == "zip":
         return _zip_format(path, name)
     if kind == "ole":
@@ -121,10 +129,14 @@ def _zip_format(path: Path, name: str) -> str:
     ):
         if marker in names:
             return kind
+    if any(entry.startswith("word/document") for entry in names):
+        return "docx"  # by another name, as some programs write it
     if "epub" in mimetype or "META-INF/container.xml" in names:
         return "epub"
     if "opendocument.text" in mimetype:
         return "odt"
+    if "opendocument" in mimetype:
+        raise UnsupportedFile(f"{name} is an OpenDocument file other than text: save it as xlsx, pptx or pdf")
     raise UnsupportedFile(f"{name} is a zip archive of something else than a document: unpack it first")
 
 
@@ -135,8 +147,9 @@ def _has_mimetype(entries: list[zipfile.ZipInfo]) -> bool:
 def _ole_format(path: Path, name: str) -> str:
     """Old Office files, and new ones under a password, are OLE containers."""
     content = path.read_bytes()
-    if "EncryptedPackage".encode("utf-16-le") in content:
+    what = next((what for stream, what in _OLE_STREAMS if stream.encode("utf-16-le") in content), None)
+    if what == "protected":
         raise PasswordProtected(f"{name} is protected by a password: save it without one")
-    if "Workbook".encode("utf-16-le") in content:
+    if what == "xls":
         return "xls"
-    raise UnsupportedFile(f"{name} is in an old Office format: save it as docx, pptx or pdf")
+    raise UnsupportedFile(f"{name} is {what or 'in an old Office format: save it as docx, pptx or pdf'}")

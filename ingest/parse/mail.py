@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ingest.parse.decode import clean, decode
 from ingest.parse.markup import read_html
+from ingest.parse.plain import unwrap, wrap_width
 from ingest.records import Element
 
 _PEOPLE = ("From", "To", "Cc", "Date")
@@ -22,7 +23,8 @@ def read_mail(path: Path, name: str) -> list[Element]:
 
 def _message(message: EmailMessage, name: str, depth: int) -> Iterator[Element]:
     subject = _header(message, "Subject")
-    yield Element("title", subject or "(no subject)", depth=depth)
+    if subject or depth:
+        yield Element("title", subject or "(no subject)", depth=depth)
     people = [f"{field}: {value}" for field in _PEOPLE if (value := _header(message, field))]
     if people:
         yield Element("text", "\n".join(people))
@@ -35,6 +37,8 @@ def _message(message: EmailMessage, name: str, depth: int) -> Iterator[Element]:
             for inner in part.get_payload():
                 assert isinstance(inner, EmailMessage)
                 yield from _message(inner, name, depth + 1)
+        elif part.get_content_maintype() == "text" and not part.is_attachment() and not part.get_filename():
+            yield from _body(part, name)  # a text after a picture, the footer of a mailing list
         else:
             attached.append(clean(part.get_filename() or part.get_content_type()))
     if attached:
@@ -44,17 +48,16 @@ def _message(message: EmailMessage, name: str, depth: int) -> Iterator[Element]:
 def _body(part: EmailMessage, name: str) -> Iterator[Element]:
     data = part.get_payload(decode=True)
     assert isinstance(data, bytes)
-    charset = part.get_content_charset()
-    try:
-        text = clean(data.decode(charset or "utf-8"))
-    except (UnicodeDecodeError, LookupError):
-        text = decode(data, name)
+    if not data.strip():
+        return
+    text = decode(data, name, part.get_content_charset())
     if part.get_content_type() == "text/html":
         yield from read_html(text, name)
         return
-    for paragraph in text.replace("\r\n", "\n").split("\n\n"):
+    width = wrap_width(text)
+    for paragraph in text.split("\n\n"):
         if paragraph.strip():
-            yield Element("text", paragraph.strip())
+            yield Element("text", unwrap(paragraph.strip(), width))
 
 
 def _header(message: EmailMessage, field: str) -> str:

@@ -37,7 +37,6 @@ sys.modules["unstructured.nlp.tokenize"] = _stand_in
 
 from unstructured.partition.docx import partition_docx  # noqa: E402
 from unstructured.partition.html import partition_html  # noqa: E402
-from unstructured.partition.md import partition_md  # noqa: E402
 from unstructured.partition.pptx import partition_pptx  # noqa: E402
 
-__all__ = ["partition_docx", "partition_html", "partition_md", "partition_pptx"]
+__all__ = ["partition_docx", "partition_html", "partition_pptx"]

@@ -1,12 +1,14 @@
 """Chunks: nothing lost, nothing too long, nothing cut that need not be."""
 
+import random
 import re
+import unicodedata
 
 import pytest
 
 from embedder.fake import FakeEncoder
 from ingest.chunk import chunk, embedded_text
-from ingest.records import Chunk, Element
+from ingest.records import Chunk, Element, ElementKind
 
 spans = FakeEncoder().token_spans
 
@@ -117,11 +119,69 @@ def test_a_document_without_a_title_is_called_by_its_file() -> None:
     assert made([Element("text", "Text.")])[0].title == "a file"
 
 
-def test_a_title_longer_than_a_chunk_does_not_push_the_text_out() -> None:
-    chunks = made([Element("title", "word " * 200), Element("text", SENTENCES["en"] * 20)])
+def test_a_title_of_many_words_does_not_push_the_text_out() -> None:
+    chunks = made([Element("title", "word " * 39), Element("text", SENTENCES["en"] * 20)])
 
     assert all(len(spans(embedded_text(one, spans, 60))) <= 60 for one in chunks)
     assert all(SENTENCES["en"].strip() in one.text for one in chunks)
+
+
+def test_a_paragraph_made_up_as_a_title_is_text() -> None:
+    chunks = made([Element("title", SENTENCES["en"] * 20)])
+
+    assert {one.title for one in chunks} == {"a file"}
+    assert squeezed("".join(one.text for one in chunks)) == squeezed(SENTENCES["en"] * 20)
+
+
+def test_a_table_without_a_header_repeats_no_row() -> None:
+    rows = [f"{number} | Airport {number} | Papua New Guinea | {number}.5" for number in range(40)]
+
+    chunks = made([Element("table", "\n".join(rows))])
+
+    assert [line for one in chunks for line in one.text.splitlines()] == rows
+
+
+def test_a_list_that_fits_is_kept_together() -> None:
+    items = [f"Point number {number} of the list." for number in range(5)]
+    chunks = made([Element("text", SENTENCES["en"] * 4), *(Element("list", item) for item in items)])
+
+    assert chunks[-1].text == "\n".join(items)
+
+
+@pytest.mark.parametrize("text", ["x" * 5000, "电池" * 3000, "ก็" * 3000, "🚲" * 2000, "नमस्ते" * 2000])
+def test_a_text_without_any_boundary_is_cut_and_nothing_of_it_is_lost(text: str) -> None:
+    chunks = made([Element("text", text)])
+
+    assert "".join(one.text for one in chunks) == text
+    assert all(len(spans(embedded_text(one, spans, 60))) <= 60 for one in chunks)
+    assert not any(unicodedata.combining(one.text[0]) for one in chunks)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_no_chunk_is_too_long_and_no_character_is_lost_whatever_the_elements(seed: int) -> None:
+    draw = random.Random(seed)
+    sentences = list(SENTENCES.values())
+    kinds: list[ElementKind] = ["title", "text", "list", "table", "code"]
+    elements = [
+        Element(
+            draw.choice(kinds),
+            draw.choice(["", "\n", " | "]).join(draw.choices(sentences, k=draw.randint(1, 9))).strip(),
+            depth=draw.randint(0, 3),
+            page=number,
+        )
+        for number in range(40)
+    ]
+    max_tokens = draw.choice([24, 60, 200])
+
+    chunks = made(elements, max_tokens)
+
+    assert all(len(spans(embedded_text(one, spans, max_tokens))) <= max_tokens for one in chunks)
+    assert [one.position for one in chunks] == list(range(len(chunks)))
+    shown = squeezed("".join(one.text for one in chunks))
+    headings = {squeezed(heading) for one in chunks for heading in (one.title, *one.heading)}
+    for element in elements:
+        words = squeezed(element.text)
+        assert words in headings or all(squeezed(line)[:9] in shown for line in element.text.splitlines())
 
 
 def test_a_short_passage_has_its_documents_language() -> None:

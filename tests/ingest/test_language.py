@@ -12,7 +12,10 @@ from ingest.language import detect
     [
         ("上海天气", "zh"),
         ("這個國家的醫學發展", "zh-Hant"),
+        ("使用 FastAPI 和 Pydantic 创建接口", "zh"),
+        ("The word 你好 means hello in Chinese", "en"),
         ("東京の天気", "ja"),
+        ("東京のPython勉強会", "ja"),
         ("서울의 날씨는 어떻습니까", "ko"),
         ("อากาศวันนี้ดีมาก", "th"),
         ("Πού είναι η αποθήκη;", "el"),

@@ -1,6 +1,7 @@
 """The child process that reads files: limits hold, and the next file is none the wiser."""
 
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,44 @@ def test_a_file_that_takes_too_much_memory_is_given_up(tmp_path: Path, good: Pat
     worker.close()
 
 
+def test_a_reader_that_died_while_idle_is_replaced_without_blaming_the_next_file(good: Path) -> None:
+    worker = ParseWorker()
+    worker.parse(good, good.name)
+    child = worker._child
+    assert child is not None
+
+    child.kill()
+    child.wait()
+
+    assert worker.parse(good, good.name)[0].text == "Title"
+    worker.close()
+
+
+def test_several_threads_share_a_worker(tmp_path: Path) -> None:
+    paths = [tmp_path / f"{number}.md" for number in range(8)]
+    for path in paths:
+        path.write_text(f"# {path.name}\n\nText.")
+    worker = ParseWorker()
+
+    with ThreadPoolExecutor(4) as threads:
+        found = list(threads.map(lambda path: worker.parse(path, path.name)[0].text, paths))
+
+    assert found == [path.name for path in paths]
+    worker.close()
+
+
+def test_the_child_does_not_inherit_secrets(good: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KALM_LLM_KEY", "top secret")
+    worker = ParseWorker()
+    worker.parse(good, good.name)
+    child = worker._child
+    assert child is not None
+
+    if sys.platform == "linux":
+        assert b"top secret" not in Path(f"/proc/{child.pid}/environ").read_bytes()
+    worker.close()
+
+
 def test_an_error_comes_back_as_it_was_raised(tmp_path: Path) -> None:
     path = tmp_path / "a.docx"
     path.write_bytes(b"PK\x03\x04 garbage")
@@ -58,8 +97,9 @@ def test_the_child_reaches_neither_network_nor_programs() -> None:
         "from ingest.worker import _limit; _limit(4096)\n"
         "import socket, subprocess\n"
         "reach = lambda: socket.create_connection(('127.0.0.1', 9))\n"
+        "send = lambda: socket.socket(type=socket.SOCK_DGRAM).sendto(b'x', ('127.0.0.1', 9))\n"
         "start = lambda: subprocess.run(['true'])\n"
-        "for attempt in (reach, start):\n"
+        "for attempt in (reach, send, start):\n"
         "    try: attempt()\n"
         "    except PermissionError as error: print(error)\n"
     )
@@ -73,5 +113,6 @@ def test_the_child_reaches_neither_network_nor_programs() -> None:
 
     assert run.stdout.splitlines() == [
         "socket.getaddrinfo is not for a reader of files",
+        "socket.sendto is not for a reader of files",
         "subprocess.Popen is not for a reader of files",
     ]
