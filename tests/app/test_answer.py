@@ -257,9 +257,10 @@ def test_odd_line_ends_in_a_document_do_not_break_the_stream(client: Client, tmp
     (tmp_path / "odd.txt").write_text("The battery code\u2028 is written\u0085 on the frame of the bicycle.")
     ingest(client, tmp_path / "odd.txt")
 
-    _, answer = ask(client, "battery code written on the frame of the bicycle")
+    events = list(client.answer(AnswerRequest(question="battery code written on the frame of the bicycle")))
 
-    assert answer.mode == "extractive"
+    assert events[-1].answer is not None
+    assert events[-1].answer.mode == "extractive"
 
 
 def test_a_hostile_document_is_quoted_as_text(client: Client, tmp_path: Path) -> None:
