@@ -46,12 +46,13 @@ _PARSER = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=Fals
 
 def read_html(text: str, name: str) -> list[Element]:
     """The page's title and content, without scripts, navigation and hidden text."""
+    parser = html.HTMLParser(huge_tree=True, encoding="utf-8")
     try:
-        page = html.document_fromstring(
-            text.encode(), parser=html.HTMLParser(huge_tree=True, encoding="utf-8")
-        )
+        page = html.document_fromstring(text.encode(), parser=parser)
     except (etree.LxmlError, ValueError) as error:
         raise UnreadableFile(f"{name} can't be read as html ({error})") from error
+    if any("Excessive depth" in entry.message for entry in parser.error_log):
+        raise UnreadableFile(f"{name} nests its tags too deep to be read whole: save it as text or pdf")
     title = " ".join((page.findtext(".//title") or "").split())
     for element in page.xpath(_NOT_CONTENT):
         if element.getparent() is not None:

@@ -8,7 +8,7 @@ import docx
 import pytest
 from pptx import Presentation
 
-from ingest.errors import NoText
+from ingest.errors import NoText, UnreadableFile
 from ingest.parse import parse
 from ingest.records import Element
 from ingest.worker import ParseWorker
@@ -52,6 +52,11 @@ def test_a_third_of_a_page_nested_too_deep_is_not_lost(read: Read) -> None:
     found = texts(read("a.html", f"<html><body><p>{'words on top. ' * 5}</p>{deep * 2}</body></html>"))
 
     assert " ".join(found).count("deep words here") == 2
+
+
+def test_a_page_too_deep_for_the_parser_is_refused_rather_than_read_in_part(read: Read) -> None:
+    with pytest.raises(UnreadableFile, match=r"a\.html nests its tags too deep to be read whole"):
+        read("a.html", "<html><body><p>On top.</p>" + "<div>" * 100_000 + "at the bottom")
 
 
 def test_hidden_text_and_links_to_other_languages_are_left_out(read: Read) -> None:
