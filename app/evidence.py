@@ -58,4 +58,4 @@ def distinct(evidence: Sequence[Evidence]) -> list[Evidence]:
 
 def _is_sentence(text: str, encoder: Encoder) -> bool:
     wide = sum(2 if character > "\u2e7f" else 1 for character in text)  # a CJK character says more
-    return wide >= _SHORTEST_CHARS and len(encoder.token_spans(text)) < encoder.card.max_tokens - 2
+    return wide >= _SHORTEST_CHARS and len(encoder.token_spans(text)) < encoder.card.window - 2

@@ -8,8 +8,9 @@ os.environ.setdefault("TORCH_DEVICE_BACKEND_AUTOLOAD", "0")
 from embedder.catalog import CATALOG
 from embedder.encoder import Encoder, ModelCard, Vectors
 from embedder.errors import EncoderError
+from embedder.fitting import fit
 
-__all__ = ["CATALOG", "Encoder", "EncoderError", "ModelCard", "Vectors", "load"]
+__all__ = ["CATALOG", "Encoder", "EncoderError", "ModelCard", "Vectors", "fit", "load"]
 
 
 def load(

@@ -30,8 +30,10 @@ class Entry:
     instruction: str
     """The default task; empty for models without instructions."""
     dims: tuple[int, ...]
+    window: int
+    """As in ModelCard."""
     max_tokens: int
-    """What it was trained or is advised for, which may be less than what its positions allow."""
+    """What its authors say it takes, which may be less than what its positions allow."""
     languages: str
     language_codes: tuple[str, ...]
     licence: str
@@ -47,7 +49,8 @@ class Entry:
 
 
 _KALM_DIMS = (896, 512, 256, 128, 64)  # KaLM-Embedding train.sh
-_KALM_TOKENS = 512  # trained at 512; positions go to 131,072
+_KALM_WINDOW = 512  # KaLM-Embedding train.sh, query and passage
+_KALM_TOKENS = 32_768  # card of v2.5; positions go to 131,072
 
 
 def _kalm(
@@ -64,6 +67,7 @@ def _kalm(
         causal=causal,
         instruction=RETRIEVAL_V1 if causal else RETRIEVAL,
         dims=_KALM_DIMS,
+        window=_KALM_WINDOW,
         max_tokens=_KALM_TOKENS,
         languages="many languages, Chinese and English best",
         language_codes=(),
@@ -81,6 +85,7 @@ CATALOG: dict[str, Entry] = {
         instruction="",
         # not trained to be cut; nDCG@10 .940, .923, .873 (en_xquad), .821, .815, .805 (en_medquad)
         dims=(384, 192, 96),
+        window=256,
         max_tokens=256,
         languages="English only",
         language_codes=("en",),

@@ -30,15 +30,18 @@ class ModelCard:
     """The query instruction in use; empty where the model has none."""
     floor: float | None
     """Cosine below which the best hit is as good as a random one; None where nobody measured it."""
+    window: int
+    """Tokens of the texts it was trained on, special tokens included; longer ones are described less well."""
     max_tokens: int
-    """Longest text the model was made for, special tokens included."""
+    """Longest text it takes, special tokens included."""
 
 
 class Encoder(Protocol):
     """Turn texts into vectors.
 
     No texts are `(0, dim)`; an empty text is encoded like any other. A text longer than `max_tokens`
-    raises `TextTooLong`: nothing is cut silently, whoever calls splits first (`token_spans` counts).
+    raises `TextTooLong`: nothing is cut silently. Whoever wants it cut calls `embedder.fit` first, which
+    says how much is lost; whoever wants it whole calls `encode_spans`.
     """
 
     card: ModelCard
@@ -48,6 +51,10 @@ class Encoder(Protocol):
     """Changes whenever the vectors may: sha256 over weights, config, tokenizer, pooling and prompts."""
     device: str
     """Where it runs, in words, as shown to people: "cpu, 2 threads"."""
+    batch_tokens: int
+    """Tokens that fill a forward pass; more at once only keep others waiting."""
+    room: int
+    """Tokens of a text's own that fit beside special tokens and prompt, for queries and documents alike."""
 
     @property
     def name(self) -> str: ...
@@ -67,6 +74,18 @@ class Encoder(Protocol):
 
     def encode_documents(self, texts: Sequence[str], dim: int | None = None) -> Vectors:
         """Encode passages, without instruction. Raises as `encode_queries` does."""
+        ...
+
+    def encode_spans(
+        self, text: str, spans: Sequence[tuple[int, int]], dim: int | None = None
+    ) -> Vectors:
+        """Late chunking: read the whole of `text` once, then pool each span's own tokens.
+
+        spans: characters of `text`, [begin, end), in any order, overlapping or not. A vector knows what
+        stands around its span. `text` may be of any length: beyond `max_tokens` it is read in overlapping
+        windows. One span over all of a text that fits gives the vector of `encode_documents`. Raises
+        EmptySpan for a span without a token, UnsupportedModel if the pooling is not by tokens.
+        """
         ...
 
     def token_spans(self, text: str) -> list[tuple[int, int]]:

@@ -8,7 +8,8 @@ EncoderError
 ├── BrokenModel        files that can't be loaded, or whose vectors fail the probe
 ├── NoSuchDevice       a device that is not there, or whose driver is not
 ├── UnknownDim         a width the model was not made for
-└── TextTooLong        more tokens than the model takes
+├── TextTooLong        more tokens than the model takes
+└── EmptySpan          a part of a text that holds no token
 """
 
 
@@ -45,4 +46,8 @@ class UnknownDim(EncoderError):
 
 
 class TextTooLong(EncoderError):
+    pass
+
+
+class EmptySpan(EncoderError):
     pass

@@ -12,7 +12,7 @@ from functools import lru_cache
 import numpy as np
 
 from embedder.encoder import ModelCard, Vectors
-from embedder.errors import TextTooLong
+from embedder.errors import EmptySpan, TextTooLong
 from embedder.pooling import normalise, require_dim, truncate
 
 _APART = r"\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff"
@@ -36,8 +36,11 @@ class FakeEncoder:
         causal=False,
         instruction="",
         floor=0.2,  # by chance two texts of few words stay below: 3 / sqrt(256)
+        window=512,
         max_tokens=512,
     )
+    batch_tokens = 4096
+    room = 512
 
     @property
     def name(self) -> str:
@@ -58,6 +61,15 @@ class FakeEncoder:
         for row, text in enumerate(texts):
             vectors[row] = self._encode(text)
         return truncate(vectors, dim)
+
+    def encode_spans(
+        self, text: str, spans: Sequence[tuple[int, int]], dim: int | None = None
+    ) -> Vectors:
+        parts = [text[begin:end] for begin, end in spans]
+        for part, (begin, end) in zip(parts, spans, strict=True):
+            if not _TOKEN.search(part):
+                raise EmptySpan(f"span {begin}:{end} holds no token")
+        return self.encode_documents(parts, dim)
 
     def token_spans(self, text: str) -> list[tuple[int, int]]:
         return [match.span() for match in _TOKEN.finditer(text)]

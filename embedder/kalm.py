@@ -63,6 +63,9 @@ class KalmEncoder:
         self.card = _card(folder, layout, entry, self._model.causal, config)
         self._query_prefix = query_prefix(entry.instruction) if entry else layout.query_prompt
         self._document_prefix = layout.document_prompt
+        self.batch_tokens = BATCH_TOKENS
+        prefixes = (self._query_prefix, self._document_prefix)
+        self.room = self.card.max_tokens - max(len(self._tokenizer.encode(text).ids) for text in prefixes)
         self.fingerprint = _fingerprint(layout, self.card, self._query_prefix)
         self.device = self._model.device.description
         self._probe()
@@ -87,6 +90,11 @@ class KalmEncoder:
     def encode_documents(self, texts: Sequence[str], dim: int | None = None) -> Vectors:
         """Encode passages as they are."""
         return self._encode([self._document_prefix + text for text in texts], dim)
+
+    def encode_spans(
+        self, text: str, spans: Sequence[tuple[int, int]], dim: int | None = None
+    ) -> Vectors:
+        raise NotImplementedError
 
     def token_spans(self, text: str) -> list[tuple[int, int]]:
         """Where each token begins and ends, in characters of `text`, without special tokens."""
@@ -182,6 +190,7 @@ def _card(
         causal=causal,
         instruction=entry.instruction if entry else "",
         floor=entry.floor if entry else None,
+        window=entry.window if entry else min(layout.max_tokens or positions, positions),
         max_tokens=entry.max_tokens if entry else min(layout.max_tokens or positions, positions),
     )
 

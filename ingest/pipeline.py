@@ -50,7 +50,7 @@ def contract_of(encoder: Encoder) -> Contract:
         encoder=encoder.name,
         fingerprint=encoder.fingerprint,
         dims=(encoder.dim, coarse) if coarse else (encoder.dim,),
-        chunk_tokens=encoder.card.max_tokens // CHUNK_SHARE,
+        chunk_tokens=encoder.card.window // CHUNK_SHARE,
         recipe=RECIPE,
     )
 
