@@ -16,6 +16,7 @@ __all__ = ["CATALOG", "Encoder", "EncoderError", "ModelCard", "Vectors", "fit", 
 def load(
     name_or_folder: str,
     device: str = "auto",
+    precision: str = "auto",
     *,
     threads: int | None = None,
     allow_download: bool = False,
@@ -23,7 +24,8 @@ def load(
     """Load a model: "fake", a catalog name, a folder, or a hub id.
 
     Never takes another model than the one asked for, and only what is on this machine unless
-    `allow_download`. `threads` limits the CPU threads of a forward pass. Raises EncoderError.
+    `allow_download`. `device` and `precision` (fp32, bf16, int8 or auto): see `device.choose`. `threads`
+    limits the CPU threads of a forward pass. Raises EncoderError.
     """
     if name_or_folder == "fake":
         from embedder.fake import FakeEncoder
@@ -34,4 +36,4 @@ def load(
     from embedder.locate import locate
 
     entry, folder = locate(name_or_folder, allow_download=allow_download)
-    return KalmEncoder(folder, entry, device, threads=threads)
+    return KalmEncoder(folder, entry, device, precision, threads=threads)

@@ -76,9 +76,7 @@ class Encoder(Protocol):
         """Encode passages, without instruction. Raises as `encode_queries` does."""
         ...
 
-    def encode_spans(
-        self, text: str, spans: Sequence[tuple[int, int]], dim: int | None = None
-    ) -> Vectors:
+    def encode_spans(self, text: str, spans: Sequence[tuple[int, int]], dim: int | None = None) -> Vectors:
         """Late chunking: read the whole of `text` once, then pool each span's own tokens.
 
         spans: characters of `text`, [begin, end), in any order, overlapping or not. A vector knows what

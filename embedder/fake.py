@@ -62,9 +62,7 @@ class FakeEncoder:
             vectors[row] = self._encode(text)
         return truncate(vectors, dim)
 
-    def encode_spans(
-        self, text: str, spans: Sequence[tuple[int, int]], dim: int | None = None
-    ) -> Vectors:
+    def encode_spans(self, text: str, spans: Sequence[tuple[int, int]], dim: int | None = None) -> Vectors:
         parts = [text[begin:end] for begin, end in spans]
         for part, (begin, end) in zip(parts, spans, strict=True):
             if not _TOKEN.search(part):

@@ -2,36 +2,32 @@
 
 import hashlib
 import json
-import re
 from collections.abc import Sequence
+from itertools import accumulate, pairwise
 from pathlib import Path
 
 import numpy as np
 import torch
-from tokenizers import Tokenizer
-from tokenizers.normalizers import Lowercase
-from tokenizers.normalizers import Sequence as Normalizers
-from torch import Tensor
-from transformers import AutoTokenizer, PreTrainedConfig
+from transformers import PreTrainedConfig
 
 from embedder.batching import plan
 from embedder.catalog import Entry, name_of
 from embedder.device import choose
 from embedder.encoder import ModelCard, Vectors
-from embedder.errors import BrokenModel, TextTooLong, WrongWeights
+from embedder.errors import TextTooLong, UnsupportedModel, WrongWeights
 from embedder.layout import Layout, read_layout
 from embedder.locate import file_sha256
-from embedder.model import load_model
+from embedder.model import first_position, load_model
 from embedder.pooling import normalise, pool, require_dim, truncate
+from embedder.probe import probe
 from embedder.prompts import query_prefix
+from embedder.spans import inside, token_ranges, windows
+from embedder.tokens import clean, load_tokenizer, specials
 
-BATCH_TOKENS = 4096
-"""Padded tokens in a forward pass; 256 to 1,024 are as fast for KaLM's size, small models want more."""
-_SAME = {torch.float32: 1e-3, torch.bfloat16: 0.1}
-"""Largest difference, relative, that padding may make to token states. In KaLM's shape rounding makes
-1e-6 and 0.02, padding that leaks 1.3."""
-_MOVED = 1e-6
-"""Smallest change of the first token's state that shows it has seen the last."""
+BATCH_TOKENS = 2048
+"""Tokens of a forward pass: enough to fill a CPU's caches many times, few enough not to keep a query
+waiting. On a GPU `GPU_BATCH_TOKENS` are needed to fill it."""
+GPU_BATCH_TOKENS = 16_384
 
 
 class KalmEncoder:
@@ -42,14 +38,20 @@ class KalmEncoder:
     """
 
     def __init__(
-        self, folder: Path, entry: Entry | None, device: str = "auto", *, threads: int | None = None
+        self,
+        folder: Path,
+        entry: Entry | None,
+        device: str = "auto",
+        precision: str = "auto",
+        *,
+        threads: int | None = None,
     ) -> None:
         """Load and probe a folder. Raises EncoderError."""
         if threads is not None:
             torch.set_num_threads(threads)
         layout = read_layout(folder, entry)
-        self._tokenizer = _tokenizer(layout)
-        self._model = load_model(layout, entry, choose(device))
+        self._tokenizer = load_tokenizer(layout)
+        self._model = load_model(layout, entry, choose(device, precision))
         config = self._model.network.config
         width: int = config.hidden_size
         self._padding_id: int = config.pad_token_id or 0
@@ -63,12 +65,12 @@ class KalmEncoder:
         self.card = _card(folder, layout, entry, self._model.causal, config)
         self._query_prefix = query_prefix(entry.instruction) if entry else layout.query_prompt
         self._document_prefix = layout.document_prompt
-        self.batch_tokens = BATCH_TOKENS
+        self.batch_tokens = BATCH_TOKENS if self._model.device.name == "cpu" else GPU_BATCH_TOKENS
         prefixes = (self._query_prefix, self._document_prefix)
         self.room = self.card.max_tokens - max(len(self._tokenizer.encode(text).ids) for text in prefixes)
         self.fingerprint = _fingerprint(layout, self.card, self._query_prefix)
         self.device = self._model.device.description
-        self._probe()
+        probe(self._model, self._tokenizer.encode("Does the first word see the last one?").ids, self.name)
 
     @property
     def name(self) -> str:
@@ -91,22 +93,39 @@ class KalmEncoder:
         """Encode passages as they are."""
         return self._encode([self._document_prefix + text for text in texts], dim)
 
-    def encode_spans(
-        self, text: str, spans: Sequence[tuple[int, int]], dim: int | None = None
-    ) -> Vectors:
-        raise NotImplementedError
+    def encode_spans(self, text: str, spans: Sequence[tuple[int, int]], dim: int | None = None) -> Vectors:
+        """Pool parts of a text that was read as a whole; in windows of `max_tokens` if it is longer."""
+        dim = require_dim(dim, self.dims, self.name)
+        if self.card.pooling == "cls":
+            raise UnsupportedModel(f"{self.name} describes a text by its first token; its parts have none")
+        if not spans:
+            return np.zeros((0, dim), np.float32)
+        skip = len(self._document_prefix)
+        encoding = self._tokenizer.encode(self._document_prefix + clean(text), add_special_tokens=False)
+        prompt = sum(end <= skip for _, end in encoding.offsets)  # tokens
+        before, after = specials(self._tokenizer)
+        before, tokens = [*before, *encoding.ids[:prompt]], encoding.ids[prompt:]
+        ranges = token_ranges([(begin - skip, end - skip) for begin, end in encoding.offsets[prompt:]], spans)
+        sums = torch.zeros(len(spans), self.dim)
+        for window in windows(len(tokens), self.card.max_tokens - len(before) - len(after)):
+            hidden = self._model.run([[*before, *tokens[window.begin : window.end], *after]])
+            for row, begin, end in inside(ranges, window, len(tokens), len(before), len(after)):
+                part = pool(hidden, [(begin, end)], self.card.pooling)[0].cpu()
+                if self.card.pooling == "last":
+                    sums[row] = part
+                else:
+                    sums[row] += part * (end - begin)  # the length of the sum is of no account
+        return truncate(normalise(sums.numpy()), dim)
 
     def token_spans(self, text: str) -> list[tuple[int, int]]:
         """Where each token begins and ends, in characters of `text`, without special tokens."""
-        offsets: list[tuple[int, int]] = self._tokenizer.encode(
-            _clean(text), add_special_tokens=False
-        ).offsets
+        offsets: list[tuple[int, int]] = self._tokenizer.encode(clean(text), add_special_tokens=False).offsets
         return offsets
 
     def _encode(self, texts: Sequence[str], dim: int | None) -> Vectors:
         dim = require_dim(dim, self.dims, self.name)
         distinct = list(dict.fromkeys(texts))  # a text that comes twice is run once
-        encodings = self._tokenizer.encode_batch([_clean(text) for text in distinct])
+        encodings = self._tokenizer.encode_batch([clean(text) for text in distinct])
         tokens = [encoding.ids or [self._padding_id] for encoding in encodings]
         for text, ids in zip(distinct, tokens, strict=True):
             if len(ids) > self.card.max_tokens:
@@ -115,72 +134,20 @@ class KalmEncoder:
                     f"split the text that begins {text[:60]!r}"
                 )
         vectors = np.zeros((len(distinct), self.dim), np.float32)
-        for positions in plan([len(ids) for ids in tokens], BATCH_TOKENS):
-            batch, mask = self._pad([tokens[at] for at in positions])
-            pooled = pool(self._model.run(batch, mask), mask.to(self._model.device.name), self.card.pooling)
-            vectors[positions] = pooled.float().cpu().numpy()
+        for positions in plan([len(ids) for ids in tokens], self.batch_tokens):
+            batch = [tokens[at] for at in positions]
+            ends = list(accumulate(len(ids) for ids in batch))
+            pooled = pool(self._model.run(batch), list(pairwise([0, *ends])), self.card.pooling)
+            vectors[positions] = pooled.cpu().numpy()
         row = {text: at for at, text in enumerate(distinct)}
         return truncate(normalise(vectors), dim)[[row[text] for text in texts]]
-
-    def _pad(self, tokens: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
-        """Ids and mask, both (batch, longest), padded on the right."""
-        longest = max(1, *(len(ids) for ids in tokens))
-        batch = torch.full((len(tokens), longest), self._padding_id, dtype=torch.long)
-        mask = torch.zeros((len(tokens), longest), dtype=torch.long)
-        for row, ids in enumerate(tokens):
-            batch[row, : len(ids)] = torch.tensor(ids)
-            mask[row, : len(ids)] = 1
-        return batch, mask
-
-    def _probe(self) -> None:
-        """Warm up, and refuse a model that would give wrong vectors.
-
-        Padding must not change a vector, and the last token must reach the first one's state, or not,
-        as the model was trained. Raises BrokenModel.
-        """
-        text = list(self._tokenizer.encode("Does the first word see the last one?").ids)
-        changed = [*text[:-1], text[-1] + 1 if text[-1] == text[0] else text[0]]
-        alone = self._model.run(*self._pad([text]))[0].float()  # (tokens, dim)
-        beside = self._model.run(*self._pad([[*text, *text], text]))[1, : len(text)].float()
-        if not alone.isfinite().all():
-            raise BrokenModel(f"{self.name} gives numbers that are not finite; its weights are damaged")
-        if (alone - beside).norm() > _SAME[self._model.device.dtype] * alone.norm():
-            raise BrokenModel(f"{self.name}: padding changes its vectors; its attention mask is not applied")
-        moved = (self._model.run(*self._pad([changed]))[0, 0].float() - alone[0]).abs().max() > _MOVED
-        if bool(moved) == self._model.causal:
-            seen = "sees" if moved else "does not see"
-            trained = "causal" if self._model.causal else "bidirectional"
-            raise BrokenModel(f"{self.name} is {trained}, but its first token {seen} the last one")
-
-
-_UNREADABLE = re.compile("[\0\ud800-\udfff]")
-
-
-def _clean(text: str) -> str:
-    """Without what a tokenizer chokes on; every character keeps its place."""
-    return _UNREADABLE.sub("\ufffd", text)
-
-
-def _tokenizer(layout: Layout) -> Tokenizer:
-    """The folder's tokenizer, which neither pads nor cuts and is never changed: threads share it."""
-    try:  # not tokenizer.json alone: transformers 5 puts some of its own over what Qwen's says
-        tokenizer: Tokenizer = AutoTokenizer.from_pretrained(
-            layout.folder, local_files_only=True, trust_remote_code=False
-        ).backend_tokenizer
-    except Exception as error:  # the tokenizers library raises nothing more exact
-        raise BrokenModel(f"{layout.folder / 'tokenizer.json'} can't be read: {error}") from error
-    tokenizer.no_padding()
-    tokenizer.no_truncation()
-    if layout.lower_case:
-        own = [tokenizer.normalizer] if tokenizer.normalizer else []
-        tokenizer.normalizer = Normalizers([Lowercase(), *own])
-    return tokenizer
 
 
 def _card(
     folder: Path, layout: Layout, entry: Entry | None, causal: bool, config: PreTrainedConfig
 ) -> ModelCard:
-    positions = _positions(config)
+    positions = config.max_position_embeddings - first_position(config)
+    most = min(layout.max_tokens or positions, positions)
     return ModelCard(
         name=name_of(entry) if entry else folder.resolve().name,
         languages=entry.languages if entry else "not stated",
@@ -190,20 +157,9 @@ def _card(
         causal=causal,
         instruction=entry.instruction if entry else "",
         floor=entry.floor if entry else None,
-        window=entry.window if entry else min(layout.max_tokens or positions, positions),
-        max_tokens=entry.max_tokens if entry else min(layout.max_tokens or positions, positions),
+        window=entry.window if entry else most,
+        max_tokens=entry.max_tokens if entry else most,
     )
-
-
-def _positions(config: PreTrainedConfig) -> int:
-    """How many tokens have a place. RoBERTa and its heirs begin to count after the padding's id."""
-    positions: int = config.max_position_embeddings
-    if config.model_type == "mpnet":
-        return positions - 2  # its padding id is fixed at 1
-    if config.model_type in {"roberta", "xlm-roberta"}:
-        padding_id: int = config.pad_token_id
-        return positions - padding_id - 1
-    return positions
 
 
 _SAYS_WHO_SAVED_IT = frozenset({"_name_or_path", "transformers_version"})

@@ -8,25 +8,33 @@ Validated for the types in `MODEL_TYPES`; others raise.
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import torch
 from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
 from torch import Tensor, nn
+from torch.nn.utils.rnn import pad_sequence
 from transformers import AutoConfig, AutoModel, PreTrainedConfig, PreTrainedModel
 from transformers.utils import logging as transformers_logging
 
+from embedder.attention import PACKED
 from embedder.catalog import Entry
+from embedder.cpu import quicken
 from embedder.device import Device
 from embedder.errors import BrokenModel, UnsupportedModel
 from embedder.layout import Layout
+from embedder.streaming import stream_qwen
 
 ENCODERS = frozenset({"bert", "distilbert", "mpnet", "roberta", "xlm-roberta"})
 """Every token sees every other, by construction."""
 DECODERS = frozenset({"qwen2", "qwen3"})
 """Causal unless told otherwise."""
 MODEL_TYPES = ENCODERS | DECODERS
+PACKED_TYPES = MODEL_TYPES - {"mpnet"}
+"""Those whose attention is transformers' to choose; MPNet's adds a bias for each distance of its own."""
 
 _CODE_FIELDS = frozenset({"auto_map", "attn_implementation", "experts_implementation"})
 """Name code to fetch and run; dropped, like all with a leading underscore (CVE-2026-4372)."""
@@ -43,15 +51,44 @@ class Model:
     network: PreTrainedModel
     causal: bool
     device: Device
+    packs: bool
+    """Whether sequences are laid end to end; else they are padded to the longest of a batch."""
 
-    def run(self, tokens: Tensor, mask: Tensor) -> Tensor:
-        """Token states. tokens, mask: (batch, tokens), padded on the right; out: (batch, tokens, dim)."""
+    def run(self, sequences: Sequence[Sequence[int]]) -> Tensor:
+        """Token states. sequences: token ids, none empty; out: (tokens of all, dim), one after the other."""
         with torch.inference_mode():
-            output = self.network(
-                input_ids=tokens.to(self.device.name), attention_mask=mask.to(self.device.name)
-            )
-        hidden: Tensor = output.last_hidden_state
+            return self._packed(sequences) if self.packs else self._padded(sequences)
+
+    def _packed(self, sequences: Sequence[Sequence[int]]) -> Tensor:
+        lengths = [len(ids) for ids in sequences]
+        first = first_position(self.network.config)
+        positions = torch.cat([torch.arange(first, first + length) for length in lengths])
+        tokens = torch.tensor(list(chain.from_iterable(sequences)))
+        output = self.network(
+            input_ids=tokens[None].to(self.device.name),
+            position_ids=positions[None].to(self.device.name),
+            lengths=lengths,
+        )
+        hidden: Tensor = output.last_hidden_state[0]
         return hidden
+
+    def _padded(self, sequences: Sequence[Sequence[int]]) -> Tensor:
+        padding_id = self.network.config.pad_token_id or 0
+        tokens = pad_sequence([torch.tensor(ids) for ids in sequences], True, padding_id)  # (batch, longest)
+        lengths = torch.tensor([len(ids) for ids in sequences])
+        real = (torch.arange(tokens.shape[1]) < lengths[:, None]).to(self.device.name)
+        output = self.network(input_ids=tokens.to(self.device.name), attention_mask=real.long())
+        hidden: Tensor = output.last_hidden_state[real]
+        return hidden
+
+
+def first_position(config: PreTrainedConfig) -> int:
+    """The number of a text's first token. RoBERTa and its heirs begin to count after the padding's id."""
+    if config.model_type == "mpnet":
+        return 2  # its padding id is fixed at 1
+    if config.model_type in {"roberta", "xlm-roberta"}:
+        return int(config.pad_token_id) + 1
+    return 0
 
 
 def load_model(layout: Layout, entry: Entry | None, device: Device) -> Model:
@@ -63,12 +100,28 @@ def load_model(layout: Layout, entry: Entry | None, device: Device) -> Model:
             f"supported: {', '.join(sorted(MODEL_TYPES))}"
         )
     causal = _is_causal(layout, entry)
+    config = _config(layout, causal=causal)
+    whole_text = {"full_attention"}.issuperset(getattr(config, "layer_types", None) or [])
+    packs = model_type in PACKED_TYPES and whole_text and device.name in {"cpu", "cuda"}
+    if packs and model_type in DECODERS and device.name == "cpu":
+        network = stream_qwen(layout.folder, config, device)
+    else:
+        network = _stock(layout, config, device)
+        if device.name == "cpu":
+            quicken(network, device.precision)
+    if packs:
+        network.config._attn_implementation = PACKED
+    return Model(network.to(device.name).eval(), causal, device, packs)
+
+
+def _stock(layout: Layout, config: PreTrainedConfig, device: Device) -> PreTrainedModel:
+    """transformers' own class, loaded by transformers."""
     transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
         network, report = AutoModel.from_pretrained(
             layout.folder,
-            config=_config(layout, causal=causal),
+            config=config,
             dtype=device.dtype,
             local_files_only=True,
             trust_remote_code=False,
@@ -83,9 +136,10 @@ def load_model(layout: Layout, entry: Entry | None, device: Device) -> Model:
     left_over = [key for key in report["unexpected_keys"] if _LAYER.search(key)]
     if left_over:
         raise BrokenModel(f"{layout.folder}: config.json leaves out {', '.join(sorted(left_over)[:3])}, …")
-    if model_type in DECODERS:
-        _set_direction(network, causal)
-    return Model(network.to(device.name).eval(), causal, device)
+    if config.model_type in DECODERS:
+        _set_direction(network, config.is_causal)
+    loaded: PreTrainedModel = network
+    return loaded
 
 
 def _config(layout: Layout, *, causal: bool) -> PreTrainedConfig:

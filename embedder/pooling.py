@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,19 +14,19 @@ if TYPE_CHECKING:  # torch takes a second to import, and truncating needs none o
     from torch import Tensor
 
 
-def pool(hidden: Tensor, mask: Tensor, how: Pooling) -> Tensor:
-    """One vector per text.
+def pool(hidden: Tensor, spans: Sequence[tuple[int, int]], how: Pooling) -> Tensor:
+    """One vector per span of tokens.
 
-    hidden: (batch, tokens, dim); mask: (batch, tokens), 1 for a real token, 0 for padding on the
-    right. Returns (batch, dim), not normalised. With "mean", a row without a real token is zeros.
+    hidden: (tokens, dim); spans: [begin, end) in tokens, none empty, in any order, overlapping or not.
+    Returns (spans, dim) in fp32, not normalised.
     """
+    import torch
+
     if how == "cls":
-        return hidden[:, 0]
+        return hidden[[begin for begin, _ in spans]].float()
     if how == "last":
-        last = mask.sum(dim=1).clamp_min(1) - 1  # (batch,)
-        return hidden[range(len(hidden)), last]
-    weights = mask.unsqueeze(-1).to(hidden.dtype)  # (batch, tokens, 1)
-    return (hidden * weights).sum(dim=1) / weights.sum(dim=1).clamp_min(1.0)
+        return hidden[[end - 1 for _, end in spans]].float()
+    return torch.stack([hidden[begin:end].mean(dim=0, dtype=torch.float32) for begin, end in spans])
 
 
 def truncate(vectors: Vectors, dim: int) -> Vectors:

@@ -5,27 +5,36 @@ import os
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from safetensors.torch import load_file, save_file
 from sentence_transformers import SentenceTransformer
+from torch import Tensor
 
 import embedder
+from embedder.attention import attend
 from embedder.catalog import CATALOG
-from embedder.device import Device
 from embedder.errors import BrokenModel, TextTooLong, UnknownDim, WrongWeights
 from embedder.kalm import KalmEncoder
-from embedder.model import Model
 from tests.embedder.conftest import SAME, SHORT, TEXTS, Save, cosines
+
+
+def always_causal(q: Tensor, k: Tensor, v: Tensor, lengths: list[int], **named: Any) -> Tensor:
+    return attend(q, k, v, lengths, **{**named, "causal": True})
+
+
+def as_one_text(q: Tensor, k: Tensor, v: Tensor, lengths: list[int], **named: Any) -> Tensor:
+    return attend(q, k, v, [sum(lengths)], **named)
+
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
 
 
 @pytest.fixture(scope="module")
 def minilm() -> embedder.Encoder:
-    return embedder.load("all-MiniLM-L6-v2", "cpu")
+    return embedder.load("all-MiniLM-L6-v2", "cpu", "fp32")
 
 
 @pytest.mark.parametrize(
@@ -53,7 +62,7 @@ def test_vectors_equal_sentence_transformers(
             if hasattr(module, "is_causal"):
                 module.is_causal = False
 
-    ours = embedder.load(str(folder), "cpu").encode_documents(SHORT)
+    ours = embedder.load(str(folder), "cpu", "fp32").encode_documents(SHORT)
 
     assert cosines(ours, reference.encode(SHORT)).min() >= SAME
 
@@ -107,7 +116,7 @@ def test_a_text_without_a_token_has_a_vector_of_length_one(save: Save) -> None:
     weights["embed_tokens.weight"][0] = 1.0  # a new model's padding is zeros, a trained one's is not
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
 
-    vectors = embedder.load(str(folder), "cpu").encode_documents(["", "a"])
+    vectors = embedder.load(str(folder), "cpu", "fp32").encode_documents(["", "a"])
 
     assert np.linalg.norm(vectors, axis=1) == pytest.approx(np.ones(2), abs=1e-5)
 
@@ -127,7 +136,7 @@ def test_nothing_is_cut_silently(minilm: embedder.Encoder) -> None:
 def test_the_longest_text_that_is_taken_has_a_vector(save: Save, architecture: str) -> None:
     folder = save(architecture)
     (folder / "sentence_bert_config.json").unlink()  # then the model's positions are the limit
-    encoder = embedder.load(str(folder), "cpu")
+    encoder = embedder.load(str(folder), "cpu", "fp32")
     words = encoder.card.max_tokens - 2
 
     assert encoder.encode_documents(["a " * words]).shape == (1, 32)
@@ -142,7 +151,7 @@ def test_a_folder_that_lowercases_is_lowercased(save: Save) -> None:
     (folder / "sentence_bert_config.json").write_text('{"max_seq_length": 128, "do_lower_case": true}')
     reference = SentenceTransformer(str(folder), device="cpu", local_files_only=True)
 
-    ours = embedder.load(str(folder), "cpu").encode_documents(["The BATTERY", "the battery"])
+    ours = embedder.load(str(folder), "cpu", "fp32").encode_documents(["The BATTERY", "the battery"])
 
     assert cosines(ours[:1], ours[1:]).min() >= SAME
     assert cosines(ours, reference.encode(["The BATTERY", "the battery"])).min() >= SAME
@@ -168,8 +177,8 @@ def test_a_query_carries_the_models_prompt_and_a_document_does_not(save: Save) -
     folder = save("bert")
     prompts = {"prompts": {"query": "query: ", "document": "passage: "}}
     (folder / "config_sentence_transformers.json").write_text(json.dumps(prompts))
-    encoder = embedder.load(str(folder), "cpu")
-    plain = KalmEncoder(save("bert", name="plain"), None, "cpu")
+    encoder = embedder.load(str(folder), "cpu", "fp32")
+    plain = KalmEncoder(save("bert", name="plain"), None, "cpu", "fp32")
 
     assert cosines(encoder.encode_queries(["a"]), plain.encode_documents(["query: a"])).min() >= SAME
     assert cosines(encoder.encode_documents(["a"]), plain.encode_documents(["passage: a"])).min() >= SAME
@@ -180,8 +189,10 @@ def test_a_folder_with_kalm_s_name_is_loaded_as_kalm(save: Save) -> None:
 
     shutil.rmtree(folder / "1_Pooling")
     (folder / "modules.json").unlink()  # then the catalog says how it pools
-    encoder = KalmEncoder(save("qwen2", name="plain", width=896, config={"is_causal": False}), None, "cpu")
-    kalm = embedder.load(str(folder), "cpu")
+    encoder = KalmEncoder(
+        save("qwen2", name="plain", width=896, config={"is_causal": False}), None, "cpu", "fp32"
+    )
+    kalm = embedder.load(str(folder), "cpu", "fp32")
 
     assert kalm.name == "kalm-v2.5"
     assert not kalm.card.causal
@@ -195,56 +206,46 @@ def test_a_folder_with_kalm_s_name_and_another_shape_is_refused(save: Save) -> N
     folder = save("qwen2", name="KaLM-embedding-multilingual-mini-instruct-v2.5")
 
     with pytest.raises(WrongWeights, match=r"vectors of 32, kalm-v2\.5 has 896: rename the folder"):
-        embedder.load(str(folder), "cpu")
+        embedder.load(str(folder), "cpu", "fp32")
 
 
 def test_a_model_that_is_silently_causal_is_refused(save: Save, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = save("qwen2", config={"is_causal": False})
-    run = Model.run
-
-    def causal_again(self: Model, tokens: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        self.network.config.is_causal = True
-        for module in self.network.modules():
-            if hasattr(module, "is_causal"):
-                module.is_causal = True
-        return run(self, tokens, mask)
-
-    monkeypatch.setattr(Model, "run", causal_again)
+    monkeypatch.setattr("embedder.cpu.attend", always_causal)
 
     with pytest.raises(
         BrokenModel, match="model is bidirectional, but its first token does not see the last"
     ):
-        KalmEncoder(folder, None, "cpu")
+        KalmEncoder(folder, None, "cpu", "fp32")
 
 
 @pytest.mark.parametrize("causal", [True, False])
-def test_rounding_in_bf16_is_not_taken_for_a_fault(
-    save: Save, monkeypatch: pytest.MonkeyPatch, causal: bool
-) -> None:
+@pytest.mark.parametrize("precision", ["bf16", "int8"])
+def test_rounding_is_not_taken_for_a_fault(save: Save, causal: bool, precision: str) -> None:
     folder = save("qwen2", config={"is_causal": causal}, layers=24)  # as deep as KaLM
-    exact = KalmEncoder(folder, None, "cpu").encode_documents(SHORT)
-    monkeypatch.setattr("embedder.kalm.choose", lambda _: Device("cpu", torch.bfloat16))
+    exact = KalmEncoder(folder, None, "cpu", "fp32").encode_documents(SHORT)
 
-    rounded = KalmEncoder(folder, None, "cuda").encode_documents(SHORT)
+    rounded = KalmEncoder(folder, None, "cpu", precision).encode_documents(SHORT)
 
-    assert cosines(exact, rounded).min() > 0.999
+    assert cosines(exact, rounded).min() > (0.9998 if precision == "bf16" else 0.995)
 
 
-def test_a_model_whose_padding_leaks_is_refused(save: Save, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = save("bert")
-    run = Model.run
-    monkeypatch.setattr(Model, "run", lambda self, tokens, mask: run(self, tokens, torch.ones_like(mask)))
+def test_a_model_whose_texts_see_their_neighbours_is_refused(
+    save: Save, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = save("qwen2", config={"is_causal": False})
+    monkeypatch.setattr("embedder.cpu.attend", as_one_text)
 
-    with pytest.raises(BrokenModel, match="padding changes its vectors"):
-        KalmEncoder(folder, None, "cpu")
+    with pytest.raises(BrokenModel, match="a text's vector depends on its neighbours"):
+        KalmEncoder(folder, None, "cpu", "fp32")
 
 
 def test_the_fingerprint_tells_models_apart(save: Save) -> None:
-    first = embedder.load(str(save("bert")), "cpu").fingerprint
-    again = embedder.load(str(save("bert", name="again")), "cpu").fingerprint
-    pooled = embedder.load(str(save("bert", pooling="cls", name="pooled")), "cpu").fingerprint
+    first = embedder.load(str(save("bert")), "cpu", "fp32").fingerprint
+    again = embedder.load(str(save("bert", name="again")), "cpu", "fp32").fingerprint
+    pooled = embedder.load(str(save("bert", pooling="cls", name="pooled")), "cpu", "fp32").fingerprint
     config = {"layer_norm_eps": 1e-3}
-    configured = embedder.load(str(save("bert", config=config, name="configured")), "cpu").fingerprint
+    configured = embedder.load(str(save("bert", config=config, name="configured")), "cpu", "fp32").fingerprint
 
     assert first == again
     assert len({first, pooled, configured}) == 3
@@ -258,7 +259,7 @@ def test_kalm_v2_5_gives_its_golden_vector() -> None:
     golden = CATALOG["kalm-v2.5"].golden
     assert golden is not None
 
-    encoder = KalmEncoder(Path(folder), CATALOG["kalm-v2.5"], "cpu")
+    encoder = KalmEncoder(Path(folder), CATALOG["kalm-v2.5"], "cpu", "fp32")
     vector = encoder.encode_documents([golden.text])[0]
 
     assert np.abs(vector[: len(golden.values)] - golden.values).max() < golden.tolerance

@@ -82,7 +82,7 @@ def test_prompts_are_chosen_as_sentence_transformers_does(
 
 def test_weights_may_lie_in_a_folder_of_their_own(save: Save) -> None:
     folder = save("bert")
-    expected = embedder.load(str(folder), "cpu").encode_documents(SHORT)
+    expected = embedder.load(str(folder), "cpu", "fp32").encode_documents(SHORT)
     inner = folder / "0_Transformer"
     inner.mkdir()
     for file in ("config.json", "model.safetensors", "tokenizer.json", "sentence_bert_config.json"):
@@ -91,7 +91,7 @@ def test_weights_may_lie_in_a_folder_of_their_own(save: Save) -> None:
     modules[0]["path"] = inner.name
     (folder / "modules.json").write_text(json.dumps(modules))
 
-    encoder = embedder.load(str(folder), "cpu")
+    encoder = embedder.load(str(folder), "cpu", "fp32")
 
     assert encoder.card.max_tokens == 128
     assert cosines(encoder.encode_documents(SHORT), expected).min() >= SAME
@@ -111,4 +111,4 @@ def test_a_file_that_can_not_be_read_is_named(save: Save, file: str) -> None:
     (folder / file).write_text("{")
 
     with pytest.raises(BrokenModel, match=rf"{file} can't be read: "):
-        embedder.load(str(folder), "cpu")
+        embedder.load(str(folder), "cpu", "fp32")

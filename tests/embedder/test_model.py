@@ -13,7 +13,7 @@ from tests.embedder.conftest import SAME, SHORT, Save, cosines
 
 def test_bidirectional_qwen2_equals_a_forward_pass_with_a_full_mask(save: Save) -> None:
     folder = save("qwen2", config={"is_causal": False})
-    encoder = KalmEncoder(folder, None, "cpu")
+    encoder = KalmEncoder(folder, None, "cpu", "fp32")
     network = Qwen2Model.from_pretrained(folder, attn_implementation="eager").eval()
 
     for text, ours in zip(SHORT, encoder.encode_documents(SHORT), strict=True):
@@ -44,7 +44,7 @@ def test_a_folders_own_code_is_never_run(save: Save) -> None:
     folder = save("qwen2", config={"is_causal": False, "auto_map": {"AutoModel": "evil.Model"}})
     (folder / "evil.py").write_text("raise SystemExit('run')")
 
-    assert embedder.load(str(folder), "cpu").dim == 32
+    assert embedder.load(str(folder), "cpu", "fp32").dim == 32
 
 
 @pytest.mark.parametrize(
@@ -53,21 +53,21 @@ def test_a_folders_own_code_is_never_run(save: Save) -> None:
 def test_a_config_can_not_name_a_kernel_to_fetch(save: Save, field: str) -> None:
     folder = save("bert", config={field: "somebody/kernel"})
 
-    assert embedder.load(str(folder), "cpu").dim == 32
+    assert embedder.load(str(folder), "cpu", "fp32").dim == 32
 
 
 def test_weights_that_are_missing_are_noticed(save: Save) -> None:
     folder = save("bert", config={"num_hidden_layers": 3})
 
     with pytest.raises(BrokenModel, match="the weights lack"):
-        embedder.load(str(folder), "cpu")
+        embedder.load(str(folder), "cpu", "fp32")
 
 
 def test_weights_that_the_config_leaves_out_are_noticed(save: Save) -> None:
     folder = save("bert", config={"num_hidden_layers": 1})
 
     with pytest.raises(BrokenModel, match=r"config\.json leaves out encoder\.layer\.1"):
-        embedder.load(str(folder), "cpu")
+        embedder.load(str(folder), "cpu", "fp32")
 
 
 def test_damaged_weights_are_noticed(save: Save) -> None:
@@ -77,7 +77,7 @@ def test_damaged_weights_are_noticed(save: Save) -> None:
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
 
     with pytest.raises(BrokenModel, match="not finite; its weights are damaged"):
-        embedder.load(str(folder), "cpu")
+        embedder.load(str(folder), "cpu", "fp32")
 
 
 def test_weights_that_are_no_weights_are_noticed(save: Save) -> None:
@@ -85,17 +85,17 @@ def test_weights_that_are_no_weights_are_noticed(save: Save) -> None:
     (folder / "model.safetensors").write_bytes(b"interrupted" * 20)
 
     with pytest.raises(BrokenModel, match="model can't be loaded: "):
-        embedder.load(str(folder), "cpu")
+        embedder.load(str(folder), "cpu", "fp32")
 
 
 def test_a_config_that_makes_no_sense_is_refused(save: Save) -> None:
     with pytest.raises(BrokenModel, match="expected int, got str"):
-        embedder.load(str(save("bert", config={"hidden_size": "wide"})), "cpu")
+        embedder.load(str(save("bert", config={"hidden_size": "wide"})), "cpu", "fp32")
 
 
 def test_the_base_of_its_rotations_is_taken_from_the_config(save: Save) -> None:
     folder = save("qwen2", config={"rope_parameters": None, "rope_theta": 1e6, "is_causal": True})
 
-    config = KalmEncoder(folder, None, "cpu")._model.network.config
+    config = KalmEncoder(folder, None, "cpu", "fp32")._model.network.config
 
     assert config.rope_parameters["rope_theta"] == 1e6
