@@ -266,3 +266,5 @@ class EmbeddingsRequest(BaseModel):
     dimensions: int | None = None
     encoding_format: Literal["float", "base64"] = "float"
     user: str | None = None
+    truncate: bool = False
+    """Ours: cut texts that are too long instead of refusing them; `usage.dropped_tokens` says by how much."""

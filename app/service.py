@@ -12,6 +12,7 @@ import embedder
 from app.llm import LanguageModel
 from app.settings import Settings, reveal
 from embedder import Encoder
+from embedder.queue import QueuedEncoder
 from ingest.database import Database
 from ingest.errors import IndexLocked, IngestError, WrongEncoder
 from ingest.index import Location, drop_index, open_index, stored_contract
@@ -52,7 +53,7 @@ class Service:
         limits: Limits,
         claim: TextIO,
     ) -> None:
-        self.encoder = encoder
+        self.encoder = QueuedEncoder(encoder)
         self.location = location
         self.ledger = Ledger(database)
         self.jobs = Jobs(database)
@@ -82,7 +83,7 @@ class Service:
         claim = _claim(settings.data_dir)
         anywhere = [Path("/")] if settings.is_loopback else []
         return cls(
-            embedder.load(settings.model, settings.device, threads=settings.threads),
+            embedder.load(settings.model, settings.device, settings.precision, threads=settings.threads),
             Location(
                 settings.data_dir / "index",
                 settings.qdrant_url,
@@ -108,6 +109,7 @@ class Service:
     def close(self) -> None:
         """Stop in good order; a document being written is taken up at the next start."""
         self._runner.stop()
+        self.encoder.close()
         self._worker.close()
         for shelf in self._shelves.values():
             shelf.index.close()

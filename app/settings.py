@@ -22,6 +22,8 @@ class Settings(BaseSettings):
     """Catalog name, model folder, or hub id that was downloaded before. `kalm doctor` lists them."""
     device: str = "auto"
     """cuda, npu, mps, cpu or auto."""
+    precision: str = "auto"
+    """fp32, bf16, int8 (CPU only) or auto: docs/encoder.md says what each costs and gives."""
     threads: int | None = Field(default=None, ge=1)
     """CPU threads of the encoder; None leaves it to torch."""
 

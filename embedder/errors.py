@@ -9,7 +9,9 @@ EncoderError
 ├── NoSuchDevice       a device that is not there, or whose driver is not
 ├── UnknownDim         a width the model was not made for
 ├── TextTooLong        more tokens than the model takes
-└── EmptySpan          a part of a text that holds no token
+├── EmptySpan          a part of a text that holds no token
+├── Overloaded         too much is waiting for the encoder: come again
+└── Draining           the encoder is shutting down
 """
 
 
@@ -50,4 +52,15 @@ class TextTooLong(EncoderError):
 
 
 class EmptySpan(EncoderError):
+    pass
+
+
+class Overloaded(EncoderError):
+    def __init__(self, message: str, retry_after_s: int) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+        """When there will be room, at the speed measured."""
+
+
+class Draining(EncoderError):
     pass

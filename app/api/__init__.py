@@ -6,7 +6,7 @@ import uvicorn
 from fastapi import FastAPI
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
-from app.api import collections, documents, embeddings, errors, health, jobs, questions
+from app.api import collections, documents, embeddings, errors, health, jobs, metrics, questions
 from app.api.limits import Gate
 from app.keys import Keys
 from app.service import Service
@@ -22,12 +22,14 @@ def create_app(service: Service, keys: Keys, *, loopback: bool) -> FastAPI:
     app = FastAPI(title="kalm-rag", docs_url=None, redoc_url=None)  # their pages load scripts from afar
     app.state.service = service
     app.state.keys = keys
+    app.state.metrics = metrics.Metrics(service)
     errors.install(app)
-    for noun in (health, embeddings, questions, collections, documents, jobs):
+    for noun in (health, metrics, embeddings, questions, collections, documents, jobs):
         app.include_router(noun.router)
     if loopback:
         app.add_middleware(TrustedHostMiddleware, allowed_hosts=LOOPBACK_HOSTS)
     app.add_middleware(Gate, max_file_bytes=service.limits.max_bytes)
+    app.add_middleware(metrics.Meter, metrics=app.state.metrics)
     return app
 
 

@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 
 from app.schemas import ErrorBody, ErrorResponse
 from app.service import NotAllowed
-from embedder.errors import TextTooLong, UnknownDim
+from embedder.errors import Draining, Overloaded, TextTooLong, UnknownDim
 from ingest.errors import (
     DiskFull,
     FileTooLarge,
@@ -26,7 +26,7 @@ from ingest.errors import (
 log = logging.getLogger(__name__)
 
 INVALID = "invalid_request_error"
-RETRY_AFTER_S = "5"
+RETRY_AFTER_S = 5
 
 
 class ApiError(Exception):
@@ -60,6 +60,8 @@ _ANSWERS: dict[type[Exception], _Answer] = {
     UnknownJob: _Answer(404, INVALID, "job_not_found"),
     UnknownDim: _Answer(400, INVALID, "unknown_dim", "dim"),
     TextTooLong: _Answer(400, INVALID, "text_too_long"),
+    Overloaded: _Answer(429, "rate_limit_error", "rate_limit_exceeded"),
+    Draining: _Answer(503, "server_error", "draining"),
     NotAllowed: _Answer(403, "permission_error", "folder_not_allowed", "path"),
     FileTooLarge: _Answer(413, INVALID, "too_large"),
     IngestError: _Answer(400, INVALID, "not_ingestible"),
@@ -79,8 +81,8 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _invalid)
 
 
-def respond(status: int, body: ErrorBody) -> JSONResponse:
-    headers = {"Retry-After": RETRY_AFTER_S} if status == 503 else None
+def respond(status: int, body: ErrorBody, retry_after_s: int = RETRY_AFTER_S) -> JSONResponse:
+    headers = {"Retry-After": str(retry_after_s)} if status in {429, 503} else None
     return JSONResponse(ErrorResponse(error=body).model_dump(), status, headers)
 
 
@@ -98,7 +100,8 @@ def describe(error: Exception) -> tuple[int, ErrorBody]:
 
 
 def _described(_: Request, error: Exception) -> JSONResponse:
-    return respond(*describe(error))
+    after = error.retry_after_s if isinstance(error, Overloaded) else RETRY_AFTER_S
+    return respond(*describe(error), after)
 
 
 def _api_error(_: Request, error: Exception) -> JSONResponse:

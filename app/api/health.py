@@ -8,6 +8,7 @@ from fastapi import APIRouter, Request
 from app.api.auth import reader
 from app.schemas import EncoderInfo, Health
 from app.service import Service
+from embedder.errors import Draining
 from ingest.parse import FORMATS
 
 router = APIRouter(tags=["health"])
@@ -20,8 +21,11 @@ def alive() -> dict[Literal["status"], str]:
 
 
 @router.get("/readyz")
-def ready() -> dict[Literal["status"], str]:
-    """Model, index and ledger are open: they are before the first request is taken."""
+def ready(request: Request) -> dict[Literal["status"], str]:
+    """Model, index and ledger are open; they are before the first request is taken, until it stops."""
+    service: Service = request.app.state.service
+    if service.encoder.draining:
+        raise Draining("the service is shutting down")
     return {"status": "ready"}
 
 

@@ -1,6 +1,11 @@
 """`/v1/embeddings` with OpenAI's own client: the contract in cases."""
 
+import asyncio
 import base64
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
@@ -9,6 +14,7 @@ import openai
 import pytest
 
 from app.client import Client
+from embedder import Vectors
 from embedder.fake import FakeEncoder
 
 fake = FakeEncoder()
@@ -93,3 +99,123 @@ def test_fields_that_are_not_ours_are_ignored(client: Client) -> None:
     body = {"model": "fake", "input": "a", "user": "u", "anything": 1}
 
     assert httpx.post(f"{client.url}/v1/embeddings", json=body).status_code == 200
+
+
+@pytest.fixture
+def held(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
+    """The encoder stands still until this is set."""
+    go, encode = threading.Event(), FakeEncoder.encode_documents
+
+    def wait_and_encode(self: FakeEncoder, texts: Sequence[str], dim: int | None = None) -> Vectors:
+        assert go.wait(30)
+        return encode(self, texts, dim)
+
+    monkeypatch.setattr(FakeEncoder, "encode_documents", wait_and_encode)
+    yield go
+    go.set()
+
+
+def test_a_text_too_long_names_itself_or_is_cut_when_asked(api: openai.OpenAI) -> None:
+    texts = ["fine", "word " * 600]
+    with pytest.raises(
+        openai.BadRequestError, match=r"input\[1\] has 600 tokens, fake takes 512: split it, or send"
+    ) as refused:
+        api.embeddings.create(model="fake", input=texts)
+    assert refused.value.code == "context_length_exceeded"
+
+    cut = api.embeddings.create(model="fake", input=texts, extra_body={"truncate": True})
+
+    assert cut.usage.prompt_tokens == 1 + 512
+    assert cut.usage.model_extra == {"dropped_tokens": 88}
+    assert cut.data[1].embedding == pytest.approx(fake.encode_documents(["word " * 512])[0].tolist())
+
+
+def test_one_request_may_not_hold_more_than_so_many_tokens(api: openai.OpenAI) -> None:
+    with pytest.raises(openai.BadRequestError, match="300300 tokens in one request, at most 300000"):
+        api.embeddings.create(model="fake", input=["w " * 500] * 600 + ["w " * 300])
+
+
+@pytest.mark.parametrize("text", ["a\0b", "\u202bעברית\u202c", "👩‍👩‍👧‍👦", "𠮷野家"])
+def test_odd_characters_have_vectors(api: openai.OpenAI, text: str) -> None:
+    vector = api.embeddings.create(model="fake", input=text).data[0].embedding
+
+    assert vector == pytest.approx(fake.encode_documents([text])[0].tolist(), abs=1e-6)
+
+
+def test_a_query_model_encodes_queries(api: openai.OpenAI) -> None:
+    vector = api.embeddings.create(model="fake:query", input="where").data[0].embedding
+
+    assert vector == pytest.approx(fake.encode_queries(["where"])[0].tolist(), abs=1e-6)
+
+
+def test_many_clients_at_once_get_what_each_would_alone(client: Client) -> None:
+    async def ask() -> list[list[float]]:
+        async with openai.AsyncOpenAI(base_url=f"{client.url}/v1", api_key="none") as api:
+            answers = await asyncio.gather(
+                *(api.embeddings.create(model="fake", input=f"text {number}") for number in range(32))
+            )
+        return [answer.data[0].embedding for answer in answers]
+
+    vectors = np.array(asyncio.run(ask()), np.float32)
+
+    assert np.abs(vectors - fake.encode_documents([f"text {number}" for number in range(32)])).max() < 1e-5
+
+
+def test_a_full_queue_is_a_429_with_the_time_to_come_again(client: Client, held: threading.Event) -> None:
+    with ThreadPoolExecutor(3) as threads:
+        url, body = f"{client.url}/v1/embeddings", {"model": "fake", "input": ["w " * 400] * 10}
+        waiting = [threads.submit(httpx.post, url, json=body, timeout=60) for _ in range(2)]
+        wait_for(client, "kalm_encoder_waiting_requests 1.0")
+
+        refused = httpx.post(url, json=body)
+        held.set()
+
+        assert refused.status_code == 429
+        assert int(refused.headers["retry-after"]) >= 1
+        assert refused.json()["error"]["code"] == "rate_limit_exceeded"
+        assert [future.result().status_code for future in waiting] == [200, 200]
+        retried = openai.OpenAI(base_url=f"{client.url}/v1", api_key="none")
+        assert retried.embeddings.create(**body).data
+
+
+def test_work_whose_client_is_gone_is_dropped(client: Client, held: threading.Event) -> None:
+    url = f"{client.url}/v1/embeddings"
+    with ThreadPoolExecutor(1) as threads:
+        first = threads.submit(httpx.post, url, json={"model": "fake", "input": "first"}, timeout=60)
+        wait_for(client, "kalm_encoder_waiting_requests 0.0")
+
+        with pytest.raises(httpx.ReadTimeout):
+            httpx.post(url, json={"model": "fake", "input": "second"}, timeout=0.5)
+        wait_for(client, 'status="499"')
+        held.set()
+
+        assert first.result().status_code == 200
+    wait_for(client, 'kalm_encoder_texts_total{kind="document"} 1.0')
+
+
+def wait_for(client: Client, line: str) -> None:
+    deadline = time.monotonic() + 30
+    while line not in httpx.get(f"{client.url}/metrics").text:
+        assert time.monotonic() < deadline, f"{line} never came"
+        time.sleep(0.02)
+
+
+def test_llama_index_s_class_works(client: Client) -> None:
+    from llama_index.embeddings.openai_like import OpenAILikeEmbedding
+
+    model = OpenAILikeEmbedding("fake", api_base=f"{client.url}/v1", dimensions=64)
+
+    assert model.get_text_embedding_batch(["one", "two"])[1] == pytest.approx(
+        fake.encode_documents(["two"], dim=64)[0].tolist(), abs=1e-6
+    )
+    assert len(model.get_query_embedding("where")) == 64
+
+
+def test_langchain_s_class_works_and_says_how(client: Client) -> None:
+    from langchain_openai import OpenAIEmbeddings
+
+    where: dict[str, Any] = {"base_url": f"{client.url}/v1", "api_key": "none", "max_retries": 0}
+    model = OpenAIEmbeddings(model="fake", check_embedding_ctx_length=False, **where)
+
+    assert model.embed_query("one") == pytest.approx(fake.encode_documents(["one"])[0].tolist(), abs=1e-6)
+    assert np.shape(model.embed_documents(["one", "two"])) == (2, 256)
