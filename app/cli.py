@@ -269,6 +269,27 @@ def key(role: Positional[Literal["reader", "editor", "admin"]]) -> None:
     print(f"For the service, in KALM_API_KEYS:\n  {role}:{hash_key(made)}")
 
 
+@COMMANDS.command
+def embed(
+    model: Positional[str],
+    source: Positional[Path],
+    target: Positional[Path],
+    *,
+    kind: Literal["query", "document"] = "document",
+    dim: int | None = None,
+) -> None:
+    """Encode a file of texts (.jsonl, .parquet, .txt) into a file of vectors; needs no service.
+
+    Args:
+        target: .npy, .jsonl or .parquet.
+        model: A name that `kalm doctor` lists, or a folder. `python -m embedder --help` has more options.
+    """
+    from embedder.__main__ import Command, run
+    from embedder.files import Order
+
+    sys.exit(run(Command(model, source, target, Order(kind, dim))))
+
+
 def main() -> None:
     """Run a command; what a person can act on is one line on stderr, without a traceback."""
     try:

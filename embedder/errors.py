@@ -9,6 +9,7 @@ EncoderError
 ├── NoSuchDevice       a device that is not there, or whose driver is not
 ├── UnknownDim         a width the model was not made for
 ├── TextTooLong        more tokens than the model takes
+├── BadFile            a file of texts that can't be read, or of vectors that can't be written
 ├── EmptySpan          a part of a text that holds no token
 ├── Overloaded         too much is waiting for the encoder: come again
 └── Draining           the encoder is shutting down
@@ -48,6 +49,10 @@ class UnknownDim(EncoderError):
 
 
 class TextTooLong(EncoderError):
+    pass
+
+
+class BadFile(EncoderError):
     pass
 
 

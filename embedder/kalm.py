@@ -20,7 +20,7 @@ from embedder.locate import file_sha256
 from embedder.model import first_position, load_model
 from embedder.pooling import normalise, pool, require_dim, truncate
 from embedder.probe import probe
-from embedder.prompts import query_prefix
+from embedder.prompts import instruction_for, query_prefix
 from embedder.spans import inside, token_ranges, windows
 from embedder.tokens import clean, load_tokenizer, specials
 
@@ -63,12 +63,13 @@ class KalmEncoder:
                 "rename the folder if it is another model"
             )
         self.card = _card(folder, layout, entry, self._model.causal, config)
-        self._query_prefix = query_prefix(entry.instruction) if entry else layout.query_prompt
-        self._document_prefix = layout.document_prompt
+        self._template = entry.query_template if entry else ""
+        self._query_prefix = query_prefix(self._template, entry.instruction) if entry else layout.query_prompt
+        self._document_prefix = entry.document_prefix if entry else layout.document_prompt
         self.batch_tokens = BATCH_TOKENS if self._model.device.name == "cpu" else GPU_BATCH_TOKENS
         prefixes = (self._query_prefix, self._document_prefix)
         self.room = self.card.max_tokens - max(len(self._tokenizer.encode(text).ids) for text in prefixes)
-        self.fingerprint = _fingerprint(layout, self.card, self._query_prefix)
+        self.fingerprint = _fingerprint(layout, self.card, self._query_prefix, self._document_prefix)
         self.device = self._model.device.description
         probe(self._model, self._tokenizer.encode("Does the first word see the last one?").ids, self.name)
 
@@ -83,10 +84,11 @@ class KalmEncoder:
     def encode_queries(
         self, texts: Sequence[str], task: str | None = None, dim: int | None = None
     ) -> Vectors:
-        """Encode questions, with the model's instruction or with `task` in its place."""
+        """Encode questions, with the model's instruction or with that for `task` (`prompts.TASKS`, or its
+        own words) in its place. A model that was trained without instructions gets none."""
         prefix = self._query_prefix
         if task is not None and self.card.instruction:
-            prefix = query_prefix(task)
+            prefix = query_prefix(self._template, instruction_for(task))
         return self._encode([prefix + text for text in texts], dim)
 
     def encode_documents(self, texts: Sequence[str], dim: int | None = None) -> Vectors:
@@ -165,10 +167,11 @@ def _card(
 _SAYS_WHO_SAVED_IT = frozenset({"_name_or_path", "transformers_version"})
 
 
-def _fingerprint(layout: Layout, card: ModelCard, query: str) -> str:
-    """sha256 over all that decides a vector."""
+def _fingerprint(layout: Layout, card: ModelCard, query: str, document: str) -> str:
+    """sha256 over all that decides a vector, save the device and its precision: those move it by less than
+    two models differ, and a collection must outlive a change of machine."""
     names = [*layout.folder.glob("*.safetensors"), layout.folder / "tokenizer.json"]
     files = {path.name: file_sha256(path) for path in sorted(names)}
     config = {key: value for key, value in layout.config.items() if key not in _SAYS_WHO_SAVED_IT}
-    settings = [card.pooling, card.causal, card.max_tokens, query, layout.document_prompt, layout.lower_case]
+    settings = [card.pooling, card.causal, card.max_tokens, query, document, layout.lower_case]
     return hashlib.sha256(json.dumps([files, config, settings], sort_keys=True).encode()).hexdigest()

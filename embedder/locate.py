@@ -5,7 +5,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from embedder.catalog import CATALOG, Entry, entry_of
-from embedder.errors import ModelNotFound, UnknownModel, WrongWeights
+from embedder.errors import ModelNotFound, UnknownModel, UnsupportedModel, WrongWeights
 
 _FILES = ["*.safetensors", "*.json", "*.txt"]
 """What is downloaded: weights, settings, vocabulary; never code, never pickles."""
@@ -19,6 +19,8 @@ def locate(name: str, *, allow_download: bool = False) -> tuple[Entry | None, Pa
     WrongWeights if a file is not the published one.
     """
     entry = entry_of(name)
+    if entry is not None and entry.refused:
+        raise UnsupportedModel(f"{name} is not run here: {entry.refused}")
     path = Path(name).expanduser()
     if name not in CATALOG and path.is_dir():
         folder = path

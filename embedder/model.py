@@ -32,9 +32,11 @@ ENCODERS = frozenset({"bert", "distilbert", "mpnet", "roberta", "xlm-roberta"})
 """Every token sees every other, by construction."""
 DECODERS = frozenset({"qwen2", "qwen3"})
 """Causal unless told otherwise."""
-MODEL_TYPES = ENCODERS | DECODERS
-PACKED_TYPES = MODEL_TYPES - {"mpnet"}
-"""Those whose attention is transformers' to choose; MPNet's adds a bias for each distance of its own."""
+GEMMA = "gemma3_text"
+"""Says in its own config which way it looks."""
+MODEL_TYPES = ENCODERS | DECODERS | {GEMMA}
+PACKED_TYPES = (ENCODERS | DECODERS) - {"mpnet"}
+"""Not MPNet, whose attention adds a bias for each distance, nor Gemma, some of whose layers see a window."""
 
 _CODE_FIELDS = frozenset({"auto_map", "attn_implementation", "experts_implementation"})
 """Name code to fetch and run; dropped, like all with a leading underscore (CVE-2026-4372)."""
@@ -150,7 +152,8 @@ def _config(layout: Layout, *, causal: bool) -> PreTrainedConfig:
         if not key.startswith("_") and key not in _CODE_FIELDS
     }
     config = AutoConfig.for_model(settings.pop("model_type"), **settings)
-    config.is_causal = causal
+    if config.model_type != GEMMA:
+        config.is_causal = causal
     config.use_cache = False
     return config
 
@@ -159,6 +162,8 @@ def _is_causal(layout: Layout, entry: Entry | None) -> bool:
     """Whether a token sees only those before it; never guessed where it could be either."""
     if layout.config["model_type"] in ENCODERS:
         return False
+    if layout.config["model_type"] == GEMMA:
+        return not layout.config.get("use_bidirectional_attention")
     if entry is not None and entry.causal is not None:
         return entry.causal
     stated = layout.config.get("is_causal")

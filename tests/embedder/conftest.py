@@ -18,6 +18,8 @@ from transformers import (
     BertModel,
     DistilBertConfig,
     DistilBertModel,
+    Gemma3TextConfig,
+    Gemma3TextModel,
     MPNetConfig,
     MPNetModel,
     PreTrainedTokenizerFast,
@@ -57,6 +59,7 @@ _SMALL: dict[str, Any] = {
     "max_position_embeddings": 512,
     "pad_token_id": 0,
 }
+_GEMMA_LAYERS = ["sliding_attention", "full_attention"]
 _DECODER = {**_SMALL, "num_key_value_heads": 2, "head_dim": 16}
 
 ARCHITECTURES: dict[str, Callable[[dict[str, Any]], torch.nn.Module]] = {
@@ -66,6 +69,9 @@ ARCHITECTURES: dict[str, Callable[[dict[str, Any]], torch.nn.Module]] = {
     "roberta": lambda shape: RobertaModel(RobertaConfig(**{**_SMALL, **shape})),
     "xlm-roberta": lambda shape: XLMRobertaModel(XLMRobertaConfig(**{**_SMALL, **shape})),
     "qwen2": lambda shape: Qwen2Model(Qwen2Config(**{**_DECODER, **shape})),
+    "gemma3_text": lambda shape: Gemma3TextModel(
+        Gemma3TextConfig(**{**_DECODER, **shape, "sliding_window": 8, "layer_types": _GEMMA_LAYERS})
+    ),
     "qwen3": lambda shape: Qwen3Model(Qwen3Config(**{**_DECODER, **shape})),
 }
 

@@ -50,6 +50,8 @@ def minilm() -> embedder.Encoder:
         ("qwen2", "mean", {"is_causal": True}),
         ("qwen2", "mean", {"is_causal": False}),
         ("qwen3", "lasttoken", {}),
+        ("gemma3_text", "lasttoken", {}),
+        ("gemma3_text", "mean", {"use_bidirectional_attention": True}),
     ],
 )
 def test_vectors_equal_sentence_transformers(
