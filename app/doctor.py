@@ -62,6 +62,9 @@ def _model(settings: Settings) -> Iterator[Finding]:
     from embedder.errors import EncoderError
     from embedder.locate import locate
 
+    if settings.encoder_url:
+        yield Finding(True, f"model {settings.model}, run by {settings.encoder_url}")
+        return
     try:
         entry, folder = (None, "no files") if settings.model == "fake" else locate(settings.model)
         spoken = f": {entry.languages}, {entry.licence}" if entry else ""
@@ -72,15 +75,25 @@ def _model(settings: Settings) -> Iterator[Finding]:
             yield Finding(False, "the model knows English only", advice, needed=False)
     except EncoderError as error:
         yield Finding(False, f"model {settings.model}", str(error))
-    yield Finding(True, f"known models: {', '.join(CATALOG)}, or any folder of sentence-transformers")
+    known = ", ".join(name for name, one in CATALOG.items() if not one.refused)
+    yield Finding(True, f"known models: {known}, or any folder of sentence-transformers")
 
 
 def _devices(settings: Settings) -> Iterator[Finding]:
     """Asked of a process of its own: a broken torch must not take the doctor along."""
-    code = "import embedder.device as d\nfor name, why in d.missing().items(): print(name, why, sep='\\t')"
+    code = (
+        "import sys, embedder.device as d\n"
+        "for name, why in d.missing().items(): print(name, why, sep='\\t')\n"
+        "try: found = d.choose(*sys.argv[1:]); print(f'={found.description}: {found.why}')\n"
+        "except Exception as error: print(f'!{error}')"
+    )
     try:
         run = subprocess.run(  # noqa: S603 our own code
-            [sys.executable, "-c", code], capture_output=True, text=True, timeout=_TORCH_S, check=False
+            [sys.executable, "-c", code, settings.device, settings.precision],
+            capture_output=True,
+            text=True,
+            timeout=_TORCH_S,
+            check=False,
         )
     except subprocess.TimeoutExpired:
         yield Finding(False, f"torch does not load within {_TORCH_S} s", "try again; if it stays, bin/setup")
@@ -90,6 +103,9 @@ def _devices(settings: Settings) -> Iterator[Finding]:
         yield Finding(False, "torch does not load", f"{' '.join(last)}; run bin/setup")
         return
     for line in run.stdout.splitlines():
+        if line[0] in "=!":
+            yield Finding(line[0] == "=", f"the encoder runs on {line[1:]}")
+            continue
         name, _, why = line.partition("\t")
         yield Finding(not why, f"device {name}", why, needed=settings.device == name)
 
@@ -158,5 +174,5 @@ def _taken(port: int) -> Finding:
 
 
 def _network(settings: Settings) -> Iterator[Finding]:
-    used = [url for url in (settings.url, settings.qdrant_url, settings.llm_url) if url]
+    used = [url for url in (settings.url, settings.encoder_url, settings.qdrant_url, settings.llm_url) if url]
     yield Finding(True, f"network: nothing is contacted but {', '.join(used) if used else 'this machine'}")

@@ -83,7 +83,7 @@ class Service:
         claim = _claim(settings.data_dir)
         anywhere = [Path("/")] if settings.is_loopback else []
         return cls(
-            embedder.load(settings.model, settings.device, settings.precision, threads=settings.threads),
+            _encoder(settings),
             Location(
                 settings.data_dir / "index",
                 settings.qdrant_url,
@@ -191,6 +191,13 @@ class Service:
     def _queue(self, job: Job) -> Job:
         self._runner.wake()
         return job
+
+
+def _encoder(settings: Settings) -> Encoder:
+    if settings.encoder_url:
+        key = reveal(settings.encoder_api_key)
+        return embedder.connect(settings.encoder_url, settings.model, api_key=key)
+    return embedder.load(settings.model, settings.device, settings.precision, threads=settings.threads)
 
 
 def _claim(folder: Path) -> TextIO:

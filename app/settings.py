@@ -22,6 +22,9 @@ class Settings(BaseSettings):
     """Catalog name, model folder, or hub id that was downloaded before. `kalm doctor` lists them."""
     device: str = "auto"
     """cuda, npu, mps, cpu or auto."""
+    encoder_url: str | None = None
+    """A server that runs `model`, by OpenAI's /v1/embeddings; None runs it in this process."""
+    encoder_api_key: SecretStr | None = None
     precision: str = "auto"
     """fp32, bf16, int8 (CPU only) or auto: docs/encoder.md says what each costs and gives."""
     threads: int | None = Field(default=None, ge=1)

@@ -10,7 +10,7 @@ from embedder.encoder import Encoder, ModelCard, Vectors
 from embedder.errors import EncoderError
 from embedder.fitting import fit
 
-__all__ = ["CATALOG", "Encoder", "EncoderError", "ModelCard", "Vectors", "fit", "load"]
+__all__ = ["CATALOG", "Encoder", "EncoderError", "ModelCard", "Vectors", "connect", "fit", "load"]
 
 
 def load(
@@ -37,3 +37,10 @@ def load(
 
     entry, folder = locate(name_or_folder, allow_download=allow_download)
     return KalmEncoder(folder, entry, device, precision, threads=threads)
+
+
+def connect(url: str, model: str, *, api_key: str | None = None) -> Encoder:
+    """Use an encoder on another machine, by OpenAI's `/v1/embeddings`. Raises EncoderError."""
+    from embedder.remote import RemoteEncoder
+
+    return RemoteEncoder(url, model, api_key=api_key)

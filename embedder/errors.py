@@ -11,6 +11,7 @@ EncoderError
 ├── TextTooLong        more tokens than the model takes
 ├── BadFile            a file of texts that can't be read, or of vectors that can't be written
 ├── EmptySpan          a part of a text that holds no token
+├── ServerFailed       an embedding server that can't be reached, refuses, or answers nonsense
 ├── Overloaded         too much is waiting for the encoder: come again
 └── Draining           the encoder is shutting down
 """
@@ -57,6 +58,10 @@ class BadFile(EncoderError):
 
 
 class EmptySpan(EncoderError):
+    pass
+
+
+class ServerFailed(EncoderError):
     pass
 
 

@@ -5,7 +5,6 @@ import re
 from tokenizers import Tokenizer
 from tokenizers.normalizers import Lowercase
 from tokenizers.normalizers import Sequence as Normalizers
-from transformers import AutoTokenizer
 
 from embedder.errors import BrokenModel
 from embedder.layout import Layout
@@ -20,6 +19,8 @@ def clean(text: str) -> str:
 
 def load_tokenizer(layout: Layout) -> Tokenizer:
     """One that neither pads nor cuts and is never changed: threads share it. Raises BrokenModel."""
+    from transformers import AutoTokenizer  # a second, and the remote encoder needs none of it
+
     try:  # not tokenizer.json alone: transformers 5 puts some of its own over what Qwen's says
         tokenizer: Tokenizer = AutoTokenizer.from_pretrained(
             layout.folder, local_files_only=True, trust_remote_code=False

@@ -162,5 +162,8 @@ def test_the_doctor_says_what_is_there_and_how_to_mend_the_rest(kalm: Kalm) -> N
     ill = kalm("doctor", KALM_MODEL="kalm-v2.5", KALM_LLM_URL="http://127.0.0.1:9", KALM_LLM_MODEL="m")
     assert ill.returncode == 1
     assert "NO  model kalm-v2.5" in ill.stdout
-    assert "run `hf download KaLM-Embedding/KaLM-embedding-multilingual-mini-instruct-v2.5`" in ill.stdout
+    assert (
+        "run `hf download KaLM-Embedding/KaLM-embedding-multilingual-mini-instruct-v2.5 --revision 6a4cfc1"
+        in ill.stdout
+    )
     assert "NO  language model at http://127.0.0.1:9" in ill.stdout

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -16,6 +17,7 @@ import pytest
 from app.client import Client
 from embedder import Vectors
 from embedder.fake import FakeEncoder
+from tests.app.conftest import Serve
 
 fake = FakeEncoder()
 
@@ -219,3 +221,13 @@ def test_langchain_s_class_works_and_says_how(client: Client) -> None:
 
     assert model.embed_query("one") == pytest.approx(fake.encode_documents(["one"])[0].tolist(), abs=1e-6)
     assert np.shape(model.embed_documents(["one", "two"])) == (2, 256)
+
+
+def test_one_service_can_be_the_encoder_of_another(client: Client, serve: Serve, tmp_path: Path) -> None:
+    url = serve(model="fake", encoder_url=f"{client.url}/v1", data_dir=tmp_path / "other")
+
+    answer = httpx.post(f"{url}/v1/embeddings", json={"model": "fake", "input": "one two"})
+
+    assert answer.json()["data"][0]["embedding"] == pytest.approx(
+        fake.encode_documents(["one two"])[0].tolist(), abs=1e-6
+    )
