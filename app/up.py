@@ -124,8 +124,7 @@ def _check(children: dict[str, "subprocess.Popen[bytes]"], logs: Path) -> None:
 
 def _end(children: dict[str, "subprocess.Popen[bytes]"]) -> None:
     """The page first, so that nobody asks a service that is leaving."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)  # a second Ctrl-C must not cut this short
+    _stop_listening()
     for child in reversed(children.values()):
         if child.poll() is None:
             os.killpg(child.pid, signal.SIGTERM)
@@ -150,7 +149,14 @@ def _require_free(port: int, setting: str) -> None:
 
 
 def _stop(_: int, __: FrameType | None) -> None:
+    _stop_listening()
     raise _Stopped
+
+
+def _stop_listening() -> None:
+    """A second Ctrl-C must not cut the stop short."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _say(text: str, *, end: str = "\n") -> None:
