@@ -1,19 +1,18 @@
 """Our encoder against what users would pick instead, on the same weights: python -m benchmarks.encoder
 
 The weights are a random Qwen2 of KaLM-0.5B's exact shape (and all-MiniLM-L6-v2's, which are real), the texts
-cuts of the sample library with lengths as they come in practice. All sides take turns in one process with
-the same threads, so that whatever else the machine does hits all of them. Beside every speed stands what it
-costs: the worst cosine to fp32. Memory is measured in a process of its own for each precision.
+cuts of the sample library with lengths as they come in practice. Sides that pad pay for it, the more the
+fewer texts they have to sort, so one table is of texts of one length. All sides take turns in one process
+with the same threads, so that whatever else the machine does hits all of them. Beside every speed stands
+what it costs: the worst cosine to fp32. Memory is measured in a process of its own for each precision.
 """
 
 import json
-import random
-import resource
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -25,7 +24,8 @@ from sentence_transformers import SentenceTransformer
 from transformers import PreTrainedTokenizerFast, Qwen2Config, Qwen2Model
 
 import embedder
-from benchmarks.machine import SAMPLE, describe, percentile
+from benchmarks.machine import describe, percentile
+from benchmarks.texts import MOST_TOKENS, cuts
 from embedder.cpu import ROWS, Int8Linear, PackedLinear
 from embedder.encoder import Vectors
 from embedder.locate import locate
@@ -51,12 +51,10 @@ _KALM = {
 }
 """facts of KaLM-Embedding's config.json."""
 _LINEAR_WEIGHTS = 24 * (896 * (896 + 2 * 128) + 896 * 896 + 3 * 896 * 4864)
-_MEDIAN_TOKENS, _SPREAD, _MOST_TOKENS = 90, 0.8, 510
-"""Of the texts: lognormal, as passages of real corpora are."""
 
 
-def main(rounds: int = 5, texts: int = 64, memory: bool = True) -> None:
-    """Print all tables: the 0.5B shape, memory, and the real small model."""
+def main(rounds: int = 3, texts: int = 128, memory: bool = True) -> None:
+    """Print all tables: the 0.5B shape, memory, and the real small model. A quarter of an hour on 2 cores."""
     print(f"{describe()}, {torch.get_num_threads()} threads")
     with tempfile.TemporaryDirectory() as scratch:
         folder = _random_kalm(Path(scratch) / "kalm-shape")
@@ -68,26 +66,28 @@ def main(rounds: int = 5, texts: int = 64, memory: bool = True) -> None:
 
 
 def _speed(folder: Path, rounds: int, texts: int) -> None:
-    sides, reference = _sides(folder)
+    sides = _sides(folder)
     tokenizer = embedder.load(str(folder), "cpu", "bf16")
-    batch = list(_cuts(tokenizer, texts))
+    batch = list(cuts(tokenizer, texts))
     tokens = sum(len(tokenizer.token_spans(text)) + 2 for text in batch)
     query = next(text for text in batch if len(tokenizer.token_spans(text)) >= 14)
     query = query[: tokenizer.token_spans(query)[13][1]]  # 16 with special tokens
     peaks = {"fp32": _peak(PackedLinear, torch.float32), "bf16": _peak(PackedLinear, torch.bfloat16)}
     peaks["int8"] = _peak(Int8Linear, None)
     print(f"\nKaLM-0.5B's shape, {texts} texts of {tokens / texts:.0f} tokens on average, {rounds} rounds")
-    _table(sides, reference, batch, rounds, tokens, "tokens/s", peaks)
+    _table(sides, batch, rounds, tokens, "tokens/s", peaks)
+    longest = list(cuts(tokenizer, 8, exactly=MOST_TOKENS))
+    print(f"\n8 texts of {MOST_TOKENS + 2} tokens each: nobody pads")
+    _table(sides, longest, rounds, 8 * (MOST_TOKENS + 2), "tokens/s", peaks)
     print("\none query of 16 tokens")
-    _table(sides, reference, [query], max(15, 3 * rounds), 1000, "ms", {})
+    _table(sides, [query], max(15, 3 * rounds), 1000, "ms", {})
 
 
 def _table(
-    sides: Sides, reference: Vectors | str, batch: Sequence[str], rounds: int, work: float, unit: str,
-    peaks: dict[str, float],
+    sides: Sides, batch: Sequence[str], rounds: int, work: float, unit: str, peaks: dict[str, float]
 ) -> None:  # fmt: skip
-    exact = sides[str(reference)](batch)
-    cosines = {name: float((encode(batch) * exact).sum(axis=1).min()) for name, encode in sides.items()}
+    vectors = {name: encode(batch) for name, encode in sides.items()}  # also the warm-up
+    cosines = {name: float((found * vectors[REFERENCE]).sum(axis=1).min()) for name, found in vectors.items()}
     times: dict[str, list[float]] = {name: [] for name in sides}
     for number in range(rounds):
         order = list(sides) if number % 2 else list(reversed(sides))
@@ -108,8 +108,8 @@ def _table(
         )
 
 
-def _sides(folder: Path) -> tuple[Sides, str]:
-    """Everybody who takes part, by name; and whose vectors the others' are compared with."""
+def _sides(folder: Path) -> Sides:
+    """Everybody who takes part, by name."""
     theirs = SentenceTransformer(
         str(folder), device="cpu", local_files_only=True, model_kwargs={"dtype": "float32"}
     )
@@ -132,7 +132,7 @@ def _sides(folder: Path) -> tuple[Sides, str]:
             if hasattr(module, "is_causal"):
                 module.is_causal = False
         sides["llama-index HuggingFace"] = lambda batch: np.array(other.get_text_embedding_batch(list(batch)))
-    return sides, REFERENCE
+    return sides
 
 
 def _random_kalm(folder: Path) -> Path:
@@ -167,19 +167,6 @@ def _random_kalm(folder: Path) -> Path:
     return folder
 
 
-def _cuts(encoder: embedder.Encoder, count: int) -> Iterator[str]:
-    """Cuts of the sample library's text files, of realistic lengths."""
-    chance = random.Random(0)
-    whole = " ".join(
-        path.read_text(encoding="utf-8") for path in sorted((SAMPLE / "library").glob("*.[mt][dx]*"))
-    )
-    spans = encoder.token_spans(whole)
-    for _ in range(count):
-        length = min(_MOST_TOKENS, max(4, int(_MEDIAN_TOKENS * chance.lognormvariate(0, _SPREAD))))
-        begin = chance.randrange(len(spans) - length)
-        yield whole[spans[begin][0] : spans[begin + length - 1][1]]
-
-
 def _peak(layer: Any, dtype: torch.dtype | None) -> float:
     """The fastest matrix product in KaLM's shapes, GFLOP/s: gate and up, the largest."""
     named = {} if dtype is None else {"dtype": dtype}
@@ -204,20 +191,12 @@ def _memory(folder: Path) -> None:
     print("\npeak memory in bulk, texts of 8,000 tokens included, MB")
     weights = {"fp32": 4, "bf16": 2, "int8": 1}
     for precision, each in weights.items():
-        code = f"import benchmarks.encoder as b; b.use_memory({str(folder)!r}, {precision!r})"
-        run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+        command = [sys.executable, "-m", "benchmarks.texts", str(folder), precision]
+        run = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
         embedding = _KALM["vocab_size"] * 896 * max(2, each)  # type: ignore[operator]
         size = (embedding + _LINEAR_WEIGHTS * each) / 1e6
         limit = 1.3 * size + 500
         print(f"{precision}: {float(run.stdout):.0f}; weights {size:.0f}; 1.3 x weights + 500 is {limit:.0f}")
-
-
-def use_memory(folder: str, precision: str) -> None:
-    """Encode in bulk and print the peak of this process's memory, MB."""
-    encoder = embedder.load(folder, "cpu", precision)
-    texts = [*_cuts(encoder, 32), "word " * 8000, "another " * 8000]
-    encoder.encode_documents(texts)
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3)
 
 
 def _real(rounds: int) -> None:
@@ -228,9 +207,9 @@ def _real(rounds: int) -> None:
     passages = [embedder.fit(row["text"], exact)[0] for row in rows]
     questions = [json.loads(line)["text"] for line in (task / "queries.jsonl").read_text().splitlines()]
     tokens = sum(len(exact.token_spans(text)) + 2 for text in passages)
-    sides, reference = _sides(locate("all-MiniLM-L6-v2")[1])
+    sides = _sides(locate("all-MiniLM-L6-v2")[1])
     print(f"\nall-MiniLM-L6-v2, en_xquad: {len(passages)} passages, {len(questions)} questions")
-    _table(sides, reference, passages, rounds, tokens, "tokens/s", {})
+    _table(sides, passages, rounds, tokens, "tokens/s", {})
     best = _top_10(exact, questions, passages)
     for precision in PRECISIONS[1:]:
         found = _top_10(embedder.load("all-MiniLM-L6-v2", "cpu", precision), questions, passages)

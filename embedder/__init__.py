@@ -2,9 +2,10 @@
 
 import os
 
-# torch-npu installed without CANN makes a plain `import torch` raise; we import it ourselves, see device.py
+# torch-npu installed without CANN makes a plain `import torch` raise; we import it ourselves
 os.environ.setdefault("TORCH_DEVICE_BACKEND_AUTOLOAD", "0")
 
+import embedder.npu  # noqa: F401 before anybody imports transformers
 from embedder.catalog import CATALOG
 from embedder.encoder import Encoder, ModelCard, Vectors
 from embedder.errors import EncoderError

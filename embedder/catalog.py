@@ -162,7 +162,7 @@ CATALOG: dict[str, Entry] = {
         "thomasht86/KaLM-embedding-multilingual-mini-instruct-v2.5-ONNX",
         "1ef826ab24cfcf52243ea16fefaf239b8c7fa285",
         "Apache-2.0",
-        refused="an ONNX export, which runs slower here than the weights it was made of: load kalm-v2.5",
+        refused="an ONNX export, and nothing here runs ONNX: load kalm-v2.5, the weights it was made of",
     ),
     "multilingual-e5-large": Entry(
         hub_id="intfloat/multilingual-e5-large",

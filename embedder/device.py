@@ -5,6 +5,7 @@ from typing import Literal, get_args
 
 import torch
 
+from embedder import npu
 from embedder.errors import NoSuchDevice
 
 Precision = Literal["fp32", "bf16", "int8"]
@@ -38,7 +39,7 @@ def missing() -> dict[str, str]:
     """Device -> why it can't be used here; an empty reason means that it can."""
     return {
         "cuda": "" if torch.cuda.is_available() else "this torch has no CUDA, or no GPU is visible",
-        "npu": _npu_problem(),
+        "npu": npu.PROBLEM,
         "mps": "" if torch.backends.mps.is_available() else "not an Apple GPU",
         "cpu": "",
     }
@@ -75,14 +76,3 @@ def _computes_bf16(device: str) -> bool:
     if device == "cpu":
         return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
     return device in {"cuda", "npu"}
-
-
-def _npu_problem() -> str:
-    """torch-npu registers itself at import; without CANN that import fails, each time differently."""
-    try:
-        import torch_npu
-    except ModuleNotFoundError:
-        return "torch-npu is not installed: pip install 'kalm-rag[npu]' on a machine with CANN"
-    except (ImportError, OSError, RuntimeError) as error:
-        return f"torch-npu is installed but CANN is not: {error}"
-    return "" if torch_npu.npu.is_available() else "torch-npu sees no NPU"
