@@ -16,7 +16,8 @@ def _problem() -> str:
     try:
         import torch_npu
     except (ImportError, OSError, RuntimeError) as error:
-        sys.modules["torch_npu"] = None  # type: ignore[assignment] importlib's way to say: not there
+        # importlib's way to say: not there
+        sys.modules["torch_npu"] = None  # type: ignore[assignment]
         return f"torch-npu is installed but CANN is not: {error}"
     return "" if torch_npu.npu.is_available() else "torch-npu sees no NPU"
 

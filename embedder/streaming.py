@@ -31,7 +31,7 @@ def stream_qwen(folder: Path, config: PreTrainedConfig, device: Device) -> Any:
         with torch.device("meta"):  # no memory yet
             network = AutoModel.from_config(config, dtype=device.dtype)  # type: ignore[no-untyped-call]
         network.rotary_emb = type(network.rotary_emb)(config)  # computed, not in the file
-        _fill(network.embed_tokens, "embed_tokens.", files, device.dtype)
+        _fill(network.embed_tokens, "embed_tokens.", files, device.dtype, mapped=True)
         _fill(network.norm, "norm.", files, device.dtype)
         for number, layer in enumerate(network.layers):
             layer.self_attn.is_causal = config.is_causal
@@ -68,21 +68,27 @@ def _names(path: Path) -> list[str]:
         return list(file.keys())
 
 
-def _fill(module: nn.Module, begin: str, files: dict[str, Path], dtype: torch.dtype) -> None:
-    """Give a module on "meta" its weights. Raises BrokenModel if some are missing."""
+def _fill(
+    module: nn.Module, begin: str, files: dict[str, Path], dtype: torch.dtype, *, mapped: bool = False
+) -> None:
+    """Give a module on "meta" its weights. Raises BrokenModel if some are missing.
+
+    `mapped` leaves them in the file where their dtype allows it: of an embedding only the rows of tokens
+    that occur are ever in memory, and of KaLM's 270 MB most are of scripts that don't.
+    """
     wanted = {name: begin + name for name in module.state_dict()}
     missing = [name for name in wanted.values() if name not in files]
     if missing:
         raise BrokenModel(f"the weights lack {', '.join(sorted(missing)[:3])}, …")
-    state = {name: weight.to(dtype) for name, weight in _read(wanted, files)}
+    state = {name: weight.to(dtype, copy=not mapped) for name, weight in _read(wanted, files)}
     module.load_state_dict(state, assign=True)
 
 
 def _read(wanted: dict[str, str], files: dict[str, Path]) -> Iterator[tuple[str, Tensor]]:
-    """Copies of the weights asked for, by the names they are asked by."""
+    """The weights asked for, by the names they are asked by; still in the file, until they are copied."""
     for path in {files[full] for full in wanted.values()}:
         with safe_open(path, "pt") as file:
             stored = {name.removeprefix(_PREFIX): name for name in file.keys()}  # noqa: SIM118 no mapping
             for name, full in wanted.items():
                 if files[full] == path:
-                    yield name, file.get_tensor(stored[full]).clone()
+                    yield name, file.get_tensor(stored[full])
