@@ -11,7 +11,7 @@ from tyro.conf import Positional, UseAppendAction, arg
 
 if TYPE_CHECKING:
     from app.client import Client
-    from app.schemas import Documents
+    from app.schemas import Documents, Progress
 
 COMMANDS = tyro.extras.SubcommandApp()
 LIBRARY = "library"
@@ -212,12 +212,12 @@ def documents(
 
 @COMMANDS.command
 def jobs(
-    action: Positional[Literal["list", "show", "cancel", "retry"]] = "list",
+    action: Positional[Literal["list", "show", "pause", "resume", "cancel", "retry"]] = "list",
     job: Positional[str] = "",
     *,
     json_: Annotated[bool, arg(name="json")] = False,
 ) -> None:
-    """List jobs, or show, cancel or retry one by its id.
+    """List jobs, or show, pause, resume, cancel or retry one by its id.
 
     Args:
         json_: Print the service's answer as it is, one job a line.
@@ -230,17 +230,21 @@ def jobs(
                 return
             for item in detail.items:
                 print(f"{item.outcome:<10} {item.chunks:>5}  {item.error or item.name}")
+                if item.note:
+                    print(f"  {item.note}")
+            for stage, done in detail.stages.items():
+                print(f"{stage:<10} {done.seconds:>8.1f} s {done.work:>12}")
             return
-        if action == "cancel":
-            client.cancel(_given(job, "job"))
-        elif action == "retry":
-            client.retry(_given(job, "job"))
+        if action != "list":
+            client.act(_given(job, "job"), action)
         for one in client.jobs():
             if json_:
                 print(one.model_dump_json())
                 continue
             outcomes = ", ".join(f"{count} {outcome}" for outcome, count in sorted(one.outcomes.items()))
             print(f"{one.id}  {one.state:<9} {one.collection}  {outcomes}  {_line(one.source, 60)}")
+            if one.progress:
+                print(f"  {_progress(one.progress)}")
             if one.problem:
                 print(f"  {one.problem}")
 
@@ -370,6 +374,11 @@ def _watch(client: "Client", job: str) -> int:
                 return 1
             return detail.job.outcomes.get("failed", 0)
         time.sleep(_POLL_S)
+
+
+def _progress(progress: "Progress") -> str:
+    left = "" if progress.eta_s is None else f", {progress.eta_s:.0f} s left"
+    return f"{progress.documents_per_h:.0f} documents/h, {progress.tokens_per_s:.0f} tokens/s{left}"
 
 
 def _line(text: str, most_chars: int) -> str:

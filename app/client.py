@@ -15,6 +15,7 @@ from app.schemas import (
     ErrorResponse,
     Health,
     Job,
+    JobAction,
     JobDetail,
     NewJob,
     SearchRequest,
@@ -112,11 +113,8 @@ class Client:
     def job(self, job: str) -> JobDetail:
         return self._get(f"/v1/jobs/{job}", JobDetail)
 
-    def cancel(self, job: str) -> Job:
-        return Job.model_validate_json(self._send("POST", f"/v1/jobs/{job}/cancel").content)
-
-    def retry(self, job: str) -> Job:
-        return Job.model_validate_json(self._send("POST", f"/v1/jobs/{job}/retry").content)
+    def act(self, job: str, action: JobAction) -> Job:
+        return Job.model_validate_json(self._send("POST", f"/v1/jobs/{job}/{action}").content)
 
     def search(self, request: SearchRequest) -> SearchResponse:
         response = self._send("POST", "/v1/search", json=request.model_dump())

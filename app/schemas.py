@@ -220,10 +220,23 @@ class NewJob(Model):
     """Also remove documents that came from this folder and are no longer in it."""
 
 
-JobState = Literal["queued", "running", "done", "cancelled", "stopped"]
+JobState = Literal["queued", "running", "waiting", "paused", "done", "cancelled", "stopped"]
+Stage = Literal["read", "parse", "chunk", "encode", "write", "verify"]
 Outcome = Literal[
     "queued", "running", "added", "changed", "unchanged", "alias", "removed", "failed", "cancelled"
 ]
+
+
+class Progress(Model):
+    """Of a running job, since it last began."""
+
+    documents_per_h: float
+    tokens_per_s: float
+    eta_s: float | None
+    """Seconds left, going by bytes; None while nothing is finished."""
+
+
+JobAction = Literal["pause", "resume", "cancel", "retry"]
 
 
 class Job(Model):
@@ -233,7 +246,10 @@ class Job(Model):
     """The folder, or the names of the uploads."""
     state: JobState
     problem: str | None = None
-    """Why it stopped before the end, and what to do; None while all goes well."""
+    """Why it stopped or waits, and what to do; None while all goes well."""
+    retry_at: datetime | None = None
+    """When a waiting job tries again."""
+    progress: Progress | None = None
     total: int
     outcomes: dict[str, int]
     """Documents per outcome; `queued` and `running` are still to come."""
@@ -245,14 +261,28 @@ class JobItem(Model):
     name: str
     uri: str
     outcome: Outcome
+    stage: Stage | None = None
+    """The one it is in, or was in at its end."""
     chunks: int
     seconds: float | None
     error_code: str | None = None
     error: str | None = None
+    note: str | None = None
+    """What an admin should know although it went well."""
+
+
+class StageWork(Model):
+    """Of one stage, over all documents."""
+
+    seconds: float
+    """Of several documents at a time: they add up to more than the job took."""
+    work: int
+    """Bytes read, elements parsed, chunks made, tokens encoded, points written."""
 
 
 class JobDetail(Model):
     job: Job
+    stages: dict[Stage, StageWork]
     items: list[JobItem]
 
 

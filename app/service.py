@@ -2,6 +2,7 @@
 
 import fcntl
 import logging
+import os
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,11 +21,15 @@ from ingest.jobs import Job, Jobs
 from ingest.ledger import Ledger
 from ingest.pipeline import Shelf, contract_of, reconcile, remove
 from ingest.records import Chunk
-from ingest.runner import Runner
+from ingest.runner import DOCUMENTS_AT_ONCE, Runner
 from ingest.sources import Originals
-from ingest.worker import ParseWorker
+from ingest.worker import ParseWorkers
 
 log = logging.getLogger(__name__)
+
+
+PARSERS = min(DOCUMENTS_AT_ONCE, os.cpu_count() or 1)
+"""Processes that read files."""
 
 
 class NotAllowed(Exception):
@@ -48,7 +53,7 @@ class Service:
         location: Location,
         database: Database,
         originals: Originals,
-        worker: ParseWorker,
+        parsers: ParseWorkers,
         llm: LanguageModel | None,
         limits: Limits,
         claim: TextIO,
@@ -61,14 +66,14 @@ class Service:
         self.limits = limits
         self._database = database
         self._originals = originals
-        self._worker = worker
+        self._parsers = parsers
         self._claim = claim
         self._shelves: dict[str, Shelf] = {}
         self._opening = threading.Lock()
         self._runner = Runner(
             self.jobs,
             self.shelf,
-            lambda document: worker.parse(document.source.path, document.source.name),
+            lambda document: parsers.parse(document.source.path, document.source.name),
             originals,
             max_bytes=limits.max_bytes,
         )
@@ -91,7 +96,7 @@ class Service:
             ),
             Database(settings.data_dir / "ledger.sqlite"),
             Originals(settings.data_dir / "originals"),
-            ParseWorker(timeout_s=settings.parse_timeout_s, memory_mb=settings.parse_memory_mb),
+            ParseWorkers(PARSERS, timeout_s=settings.parse_timeout_s, memory_mb=settings.parse_memory_mb),
             LanguageModel(settings.llm_url, settings.llm_model, reveal(settings.llm_api_key))
             if settings.llm_url
             else None,
@@ -110,7 +115,7 @@ class Service:
         """Stop in good order; a document being written is taken up at the next start."""
         self._runner.stop()
         self.encoder.close()
-        self._worker.close()
+        self._parsers.close()
         for shelf in self._shelves.values():
             shelf.index.close()
         self._database.close()
@@ -183,6 +188,10 @@ class Service:
         if not root.exists():
             raise IngestError(f"{path}: no such file or folder on the machine the service runs on")
         return self._queue(self.jobs.add(collection, str(root), root=root, sync=sync))
+
+    def resume(self, job: str) -> Job:
+        """Raises UnknownJob."""
+        return self._queue(self.jobs.resume(job))
 
     def retry(self, job: str) -> Job:
         """Raises UnknownJob."""

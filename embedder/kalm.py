@@ -25,8 +25,8 @@ from embedder.spans import inside, token_ranges, windows
 from embedder.tokens import clean, load_tokenizer, specials
 
 CPU_BATCH_TOKENS = (512, 4096)
-"""Fewest and most tokens of a forward pass on a CPU. From the fewest on KaLM-0.5B runs at full speed (2 cores,
-bf16: 256 tokens 87 %, 512 to 4,096 all within 3 %), so the limit is how long a query waits behind a batch."""
+"""Fewest and most tokens of a forward pass on a CPU. From the fewest on KaLM-0.5B runs at full speed
+(2 cores, bf16: 256 tokens 87 %, 512 to 4,096 all within 3 %): what counts is how long a query waits."""
 _CPU_BATCH_WORK = 1.2e11
 """Tokens x weights of a batch on a CPU: a quarter of a second on 2 cores."""
 GPU_BATCH_TOKENS = 16_384

@@ -1,21 +1,34 @@
-"""What is left to do: jobs and their items, claimed one at a time, durable at every step."""
+"""What is left to do: jobs, their items and the stages of each, durable at every step."""
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal
 from uuid import uuid4
 
 from ingest.database import Database, now
 from ingest.errors import UnknownJob
-from ingest.records import Source
+from ingest.records import Source, Stage
 
 Outcome = Literal[
     "queued", "running", "added", "changed", "unchanged", "alias", "removed", "failed", "cancelled"
 ]
-JobState = Literal["queued", "running", "done", "cancelled", "stopped"]
+JobState = Literal["queued", "running", "waiting", "paused", "done", "cancelled", "stopped"]
+"""waiting: goes on by itself once what it needs is back; stopped: somebody must act."""
+
+_UNFINISHED = "('queued', 'running', 'waiting', 'paused')"
+_FIRST_WAIT_S = 2.0
+_LONGEST_WAIT_S = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """Of one stage: how long it took, and of what: bytes read, elements parsed, chunks, tokens encoded."""
+
+    seconds: float
+    work: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,10 +39,14 @@ class Item:
     source: Source
     outcome: Outcome
     attempts: int
+    stage: Stage | None
+    """The one it is in, or was in at its end."""
     chunks: int
     seconds: float | None
     error_code: str | None
     error: str | None
+    note: str | None
+    """What an admin should know although it went well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +64,27 @@ class Job:
     state: JobState
     problem: str | None
     created: datetime
+    begun: datetime | None
+    """When it last began or went on."""
     finished: datetime | None
+    retry_at: datetime | None
+    """When a waiting job tries again."""
     outcomes: dict[Outcome, int]
 
 
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How fast a running job is, since it last began."""
+
+    documents_per_h: float
+    tokens_per_s: float
+    """Encoded, over all of the time: what the machine gives, waiting for the parsers included."""
+    eta_s: float | None
+    """Left, going by bytes; None if nothing is finished yet."""
+
+
 class Jobs:
-    """The queue. Safe from several threads; meant for one worker."""
+    """The queue. Safe from several threads; meant for one process."""
 
     def __init__(self, database: Database) -> None:
         self._db = database
@@ -70,7 +102,8 @@ class Jobs:
         job = str(uuid4())
         with self._db.write() as db:
             db.execute(
-                "INSERT INTO jobs VALUES (?, ?, ?, ?, ?, ?, 'queued', NULL, ?, NULL)",
+                "INSERT INTO jobs (id, collection, source, root, sync, listed, state, created) "
+                "VALUES (?, ?, ?, ?, ?, ?, 'queued', ?)",
                 (job, collection, source, root and str(root), sync, root is None, now()),
             )
             _add_items(db, job, items, "queued")
@@ -100,27 +133,52 @@ class Jobs:
         return self._job(rows[0])
 
     def next(self) -> Job | None:
-        """The oldest job that is not finished."""
-        rows = self._db.read("SELECT * FROM jobs WHERE state IN ('running', 'queued') ORDER BY rowid LIMIT 1")
+        """The oldest job that can be worked on now."""
+        rows = self._db.read(
+            "SELECT * FROM jobs WHERE state IN ('running', 'queued') "
+            "OR (state = 'waiting' AND retry_at <= ?) ORDER BY rowid LIMIT 1",
+            now(),
+        )
         return self._job(rows[0]) if rows else None
+
+    def next_retry_s(self) -> float | None:
+        """Seconds until a waiting job tries again; None if none waits."""
+        at = self._db.read("SELECT min(retry_at) AS at FROM jobs WHERE state = 'waiting'")[0]["at"]
+        return None if at is None else (datetime.fromisoformat(at) - datetime.now(UTC)).total_seconds()
 
     def items(self, job: str) -> list[Item]:
         return [
             _item(row) for row in self._db.read("SELECT * FROM items WHERE job = ? ORDER BY position", job)
         ]
 
+    def begin(self, job: str) -> bool:
+        """Start a job, or go on with it; False if somebody paused or cancelled it meanwhile."""
+        with self._db.write() as db:
+            moved = db.execute(
+                "UPDATE jobs SET state = 'running', problem = NULL, begun = ?, retry_at = NULL "
+                "WHERE id = ? AND state IN ('queued', 'running', 'waiting')",
+                (now(), job),
+            ).rowcount
+        return bool(moved)
+
     def claim_item(self, job: str) -> Item | None:
-        """The next queued item, now running and with one attempt more; None when all are done.
+        """The next queued item of a running job, now running, with one attempt more; None if none is left.
 
         Attempts are counted before the work, so a file that kills the process is found out.
         """
-        with self._db.write() as db:
+        with self._db.write(durable=False) as db:
             row = db.execute(
                 "UPDATE items SET outcome = 'running', attempts = attempts + 1 WHERE job = ?1 AND position = "
-                "(SELECT min(position) FROM items WHERE job = ?1 AND outcome = 'queued') RETURNING *",
+                "(SELECT min(position) FROM items WHERE job = ?1 AND outcome = 'queued') "
+                "AND (SELECT state FROM jobs WHERE id = ?1) = 'running' RETURNING *",
                 (job,),
             ).fetchone()
         return _item(row) if row else None
+
+    def enter(self, job: str, position: int, stage: Stage) -> None:
+        """Say what is being done with an item, for those who watch."""
+        with self._db.write(durable=False) as db:
+            db.execute("UPDATE items SET stage = ? WHERE job = ? AND position = ?", (stage, job, position))
 
     def finish_item(
         self,
@@ -130,15 +188,20 @@ class Jobs:
         *,
         chunks: int = 0,
         seconds: float | None = None,
+        stages: Mapping[Stage, Work] | None = None,
         error_code: str | None = None,
         error: str | None = None,
+        note: str | None = None,
     ) -> None:
-        with self._db.write() as db:
+        rows = [(job, position, stage, done.seconds, done.work) for stage, done in (stages or {}).items()]
+        with self._db.write(durable=False) as db:
             db.execute(
-                "UPDATE items SET outcome = ?, chunks = ?, seconds = ?, error_code = ?, error = ? "
-                "WHERE job = ? AND position = ?",
-                (outcome, chunks, seconds, error_code, error, job, position),
+                "UPDATE items SET outcome = ?, chunks = ?, seconds = ?, error_code = ?, error = ?, note = ?, "
+                "finished = ? WHERE job = ? AND position = ?",
+                (outcome, chunks, seconds, error_code, error, note, now(), job, position),
             )
+            db.executemany("INSERT OR REPLACE INTO stages VALUES (?, ?, ?, ?, ?)", rows)
+            db.execute("UPDATE jobs SET waits = 0 WHERE id = ?", (job,))
 
     def release_item(self, job: str, position: int) -> None:
         """Give a claimed item back untried: its worker stopped in good order."""
@@ -154,19 +217,53 @@ class Jobs:
         with self._db.write() as db:
             db.execute("UPDATE items SET outcome = 'queued' WHERE outcome = 'running'")
 
-    def move(self, job: str, state: JobState, problem: str | None = None) -> None:
-        """Bring an unfinished job to `state`; a finished one stays as it is, only `retry` revives it."""
-        finished = None if state in {"queued", "running"} else now()
+    def finish(
+        self, job: str, state: Literal["done", "cancelled", "stopped"], problem: str | None = None
+    ) -> None:
+        """End an unfinished job; only `retry` revives it. One that is paused stays so, for `resume`."""
         with self._db.write() as db:
             db.execute(
-                "UPDATE jobs SET state = ?, problem = ?, finished = ? "
-                "WHERE id = ? AND state IN ('queued', 'running')",
-                (state, problem, finished, job),
+                "UPDATE jobs SET state = ?, problem = ?, finished = ?, retry_at = NULL WHERE id = ? "  # noqa: S608
+                f"AND state IN {_UNFINISHED} AND (state != 'paused' OR ? = 'cancelled')",
+                (state, problem, now(), job, state),
             )
 
+    def wait(self, job: str, problem: str) -> None:
+        """Let a running job try again by itself: after seconds at first, then ever later, up to minutes."""
+        waits = self._db.read("SELECT waits FROM jobs WHERE id = ?", job)[0]["waits"]
+        retry_at = datetime.now(UTC) + timedelta(seconds=min(_LONGEST_WAIT_S, _FIRST_WAIT_S * 2**waits))
+        with self._db.write() as db:
+            db.execute(
+                "UPDATE jobs SET state = 'waiting', problem = ?, retry_at = ?, waits = waits + 1 "
+                "WHERE id = ? AND state = 'running'",
+                (problem, retry_at.isoformat(), job),
+            )
+
+    def pause(self, job: str) -> Job:
+        """Let the documents at hand finish, keep the rest for `resume`. Raises UnknownJob."""
+        self.get(job)
+        with self._db.write() as db:
+            db.execute(
+                "UPDATE jobs SET state = 'paused', retry_at = NULL "
+                "WHERE id = ? AND state IN ('queued', 'running', 'waiting')",
+                (job,),
+            )
+        return self.get(job)
+
+    def resume(self, job: str) -> Job:
+        """Go on with a paused job, or with a waiting one at once. Raises UnknownJob."""
+        self.get(job)
+        with self._db.write() as db:
+            db.execute(
+                "UPDATE jobs SET state = 'queued', problem = NULL, retry_at = NULL, waits = 0 "
+                "WHERE id = ? AND state IN ('paused', 'waiting')",
+                (job,),
+            )
+        return self.get(job)
+
     def cancel(self, job: str) -> Job:
-        """Let the document at hand finish and drop the rest. Raises UnknownJob."""
-        self.move(job, "cancelled")
+        """Let the documents at hand finish and drop the rest. Raises UnknownJob."""
+        self.finish(job, "cancelled")
         with self._db.write() as db:
             db.execute("UPDATE items SET outcome = 'cancelled' WHERE job = ? AND outcome = 'queued'", (job,))
         return self.get(job)
@@ -181,9 +278,36 @@ class Jobs:
                 (job,),
             )
             db.execute(
-                "UPDATE jobs SET state = 'queued', problem = NULL, finished = NULL WHERE id = ?", (job,)
+                "UPDATE jobs SET state = 'queued', problem = NULL, finished = NULL, retry_at = NULL, "
+                "waits = 0 WHERE id = ?",
+                (job,),
             )
         return self.get(job)
+
+    def stages(self, job: str) -> dict[Stage, Work]:
+        """Seconds and work of each stage, over all items."""
+        rows = self._db.read(
+            "SELECT stage, sum(seconds) AS seconds, sum(work) AS work FROM stages "
+            "WHERE job = ? GROUP BY stage",
+            job,
+        )
+        return {row["stage"]: Work(row["seconds"], row["work"]) for row in rows}
+
+    def progress(self, job: Job) -> Progress | None:
+        """Of a running job, else None."""
+        if job.state != "running" or job.begun is None:
+            return None
+        row = self._db.read(
+            "SELECT count(*) AS documents, coalesce(sum(size_bytes), 0) AS bytes, coalesce(sum((SELECT work "
+            "FROM stages s WHERE s.job = i.job AND s.position = i.position AND s.stage = 'encode')), 0) "
+            "AS tokens, (SELECT coalesce(sum(size_bytes), 0) FROM items WHERE job = ?1 AND outcome IN "
+            "('queued', 'running')) AS left FROM items i WHERE job = ?1 AND finished >= ?2",
+            job.id,
+            job.begun.isoformat(),
+        )[0]
+        seconds = max(1e-3, (datetime.now(UTC) - job.begun).total_seconds())
+        eta_s = row["left"] * seconds / row["bytes"] if row["bytes"] else None
+        return Progress(row["documents"] * 3600 / seconds, row["tokens"] / seconds, eta_s)
 
     def _job(self, row: sqlite3.Row) -> Job:
         outcomes = self._db.read(
@@ -199,20 +323,43 @@ class Jobs:
             state=row["state"],
             problem=row["problem"],
             created=datetime.fromisoformat(row["created"]),
-            finished=datetime.fromisoformat(row["finished"]) if row["finished"] else None,
+            begun=_time(row["begun"]),
+            finished=_time(row["finished"]),
+            retry_at=_time(row["retry_at"]),
             outcomes={row["outcome"]: row["number"] for row in outcomes},
         )
+
+
+def _time(stored: str | None) -> datetime | None:
+    return None if stored is None else datetime.fromisoformat(stored)
 
 
 def _add_items(db: sqlite3.Connection, job: str, sources: Sequence[Source], outcome: Outcome) -> None:
     first = db.execute("SELECT coalesce(max(position) + 1, 0) FROM items WHERE job = ?", (job,)).fetchone()[0]
     db.executemany(
-        "INSERT INTO items (job, position, uri, name, path, outcome) VALUES (?, ?, ?, ?, ?, ?)",
+        "INSERT INTO items (job, position, uri, name, path, size_bytes, outcome) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?)",
         [
-            (job, first + offset, source.uri, source.name, str(source.path), outcome)
+            (
+                job,
+                first + offset,
+                source.uri,
+                source.name,
+                str(source.path),
+                _size_bytes(source.path),
+                outcome,
+            )
             for offset, source in enumerate(sources)
         ],
     )
+
+
+def _size_bytes(path: Path) -> int:
+    """For the forecast only; 0 for what is not there."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
 
 
 def _item(row: sqlite3.Row) -> Item:
@@ -221,8 +368,10 @@ def _item(row: sqlite3.Row) -> Item:
         source=Source(uri=row["uri"], name=row["name"], path=Path(row["path"])),
         outcome=row["outcome"],
         attempts=row["attempts"],
+        stage=row["stage"],
         chunks=row["chunks"],
         seconds=row["seconds"],
         error_code=row["error_code"],
         error=row["error"],
+        note=row["note"],
     )

@@ -4,16 +4,19 @@ A version is one content as parsed by one recipe; documents point at it, so two 
 content share one set of points. The index is made to agree with what stands here, never the reverse.
 """
 
+import json
 import sqlite3
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
+from ingest import likeness
 from ingest.database import Database, now
 from ingest.errors import UnknownCollection, UnknownDocument
-from ingest.records import Document, Source, document_id
+from ingest.records import Chunk, Document, Source, document_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,24 @@ class DocumentRow:
     error_code: str | None
     error: str | None
     """Why the last attempt failed; the published version, if there is one, still serves."""
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """What is kept of a version's text."""
+
+    title: str
+    language: str
+    """The one most of its chunks are in; "unknown" only if none is known."""
+    chunks: int
+    likeness: int | None
+    """`likeness.fingerprint`."""
+
+    @classmethod
+    def of(cls, chunks: Sequence[Chunk], bits: int | None) -> "Described":
+        known = Counter(chunk.language for chunk in chunks if chunk.language != "unknown")
+        language = known.most_common(1)[0][0] if known else "unknown"
+        return cls(chunks[0].title, language, len(chunks), bits)
 
 
 class Ledger:
@@ -147,13 +168,28 @@ class Ledger:
         )[0]
         return row[0], row[1], row[2]
 
-    def publish(self, document: Document, version: str, *, title: str, language: str, chunks: int) -> None:
-        """From here on `document` is served from `version`: the one moment a change becomes visible."""
-        with self._db.write() as db:
-            db.execute(
-                "INSERT INTO versions VALUES (?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING",
-                (version, document.collection, title, language, chunks),
-            )
+    def alike(self, collection: str, bits: int | None, document: str) -> list[str]:
+        """Names of the documents, other than this one (id), whose text is nearly that of the fingerprint."""
+        if bits is None:
+            return []
+        rows = self._db.read(
+            "SELECT DISTINCT d.name, l.bits FROM likenesses l JOIN documents d ON d.version = l.version "
+            "WHERE l.collection = ? AND d.id != ? AND l.band IN (SELECT value FROM json_each(?)) "
+            "ORDER BY d.name",
+            collection,
+            document,
+            json.dumps(likeness.bands(bits)),
+        )
+        return [row["name"] for row in rows if likeness.alike(bits, int(row["bits"], 16))]
+
+    def publish(self, document: Document, version: str, described: Described | None) -> None:
+        """From here on `document` is served from `version`: the one moment a change becomes visible.
+
+        `described` is None for a version that is there already.
+        """
+        with self._db.write(durable=False) as db:
+            if described is not None:
+                _put_version(db, document.collection, version, described)
             _put_document(db, document.collection, document.source, document.size_bytes)
             db.execute(
                 "UPDATE documents SET version = ?, error_code = NULL, error = NULL WHERE id = ?",
@@ -195,6 +231,19 @@ _MATCHING = (
     " WHERE d.collection = ? AND (instr(casefold(d.name), ?) OR instr(casefold(coalesce(v.title, '')), ?))"
     " AND (? IS NULL OR (d.version IS NOT NULL) = ?)"
 )
+
+
+def _put_version(db: sqlite3.Connection, collection: str, version: str, described: Described) -> None:
+    db.execute(
+        "INSERT INTO versions VALUES (?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING",
+        (version, collection, described.title, described.language, described.chunks),
+    )
+    if described.likeness is not None:
+        bits = f"{described.likeness:016x}"
+        db.executemany(
+            "INSERT OR IGNORE INTO likenesses VALUES (?, ?, ?, ?)",
+            [(version, collection, band, bits) for band in likeness.bands(described.likeness)],
+        )
 
 
 def _put_document(db: sqlite3.Connection, collection: str, source: Source, size_bytes: int) -> None:

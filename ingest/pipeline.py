@@ -1,18 +1,21 @@
 """The whole of ingestion: a document's way from a file to published points, and out again."""
 
 import threading
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Literal, Protocol
 
+import embedder
 from embedder.encoder import Encoder
-from ingest.chunk import CHUNKER_VERSION, chunk, embedded_text
+from ingest import likeness, windows
+from ingest.chunk import CHUNKER_VERSION, chunk
 from ingest.errors import IndexDamaged
-from ingest.index.contract import Contract, Index
+from ingest.index.contract import Chunking, Contract, Index
 from ingest.jobs import Outcome
-from ingest.ledger import Ledger
+from ingest.ledger import Described, Ledger
 from ingest.parse import PARSER_VERSION
-from ingest.records import Chunk, Document, Element
+from ingest.records import Chunk, Document, Element, Stage
+from ingest.sentences import sentences
 
 RECIPE = f"parser {PARSER_VERSION}, chunker {CHUNKER_VERSION}"
 """Part of every version's id: another recipe makes another version of the same file."""
@@ -24,6 +27,9 @@ LONGEST_CHUNK = 128
 """Tokens; nobody measured longer ones with an encoder of a longer window."""
 _BATCH = 64
 """Chunks between two writes: some seconds of work on a CPU, so stopping is quick."""
+
+_TRIES = 3
+"""Until a document's points must have stayed."""
 
 Parse = Callable[[Document], Sequence[Element]]
 
@@ -44,7 +50,7 @@ class Shelf:
     """Held while index and ledger are brought from one state to the next."""
 
 
-def contract_of(encoder: Encoder) -> Contract:
+def contract_of(encoder: Encoder, chunking: Chunking | None = None) -> Contract:
     """What a new collection promises: the full vector, and a prefix of about a quarter to find candidates."""
     prefixes = [dim for dim in encoder.dims if dim <= encoder.dim // 2]
     coarse = min(prefixes, key=lambda dim: abs(dim - encoder.dim // 4), default=None)
@@ -52,44 +58,94 @@ def contract_of(encoder: Encoder) -> Contract:
         encoder=encoder.name,
         fingerprint=encoder.fingerprint,
         dims=(encoder.dim, coarse) if coarse else (encoder.dim,),
-        chunk_tokens=min(encoder.card.window // CHUNK_SHARE, LONGEST_CHUNK),
+        chunking=chunking or default_chunking(encoder),
         recipe=RECIPE,
     )
 
 
-def ingest(
-    document: Document, shelf: Shelf, parse: Parse, stopping: Callable[[], bool]
-) -> tuple[Outcome, int]:
-    """Make `document` searchable as it is now; returns what happened and how many chunks it has.
+def default_chunking(encoder: Encoder) -> Chunking:
+    """What benchmarks/long_texts.py found best."""
+    window = min(encoder.card.window // CHUNK_SHARE, LONGEST_CHUNK)
+    return Chunking("windows", window, window)
+
+
+class Watch(Protocol):
+    """Told of every stage of a document as it begins, and of the work in it."""
+
+    def enter(self, stage: Stage) -> None:
+        """Raises Interrupted if the service is stopping."""
+        ...
+
+    def add(self, work: int) -> None:
+        """Elements, chunks, tokens or points, by the stage it was entered for."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What became of a document."""
+
+    outcome: Outcome
+    chunks: int
+    note: str | None = None
+    """What an admin should know although it went well."""
+
+
+def ingest(document: Document, shelf: Shelf, parse: Parse, watch: Watch) -> Report:
+    """Make `document` searchable as it is now.
 
     Points are written hidden and counted before the ledger publishes them in one transaction; only
     then does the old version go. Whatever kills the process in between, searches see one whole
     version, and the next run finishes the work. Raises IngestError if the document can't be read,
-    Interrupted between two batches once `stopping()`.
+    StoreError if nothing can be written now, Interrupted once the service is stopping.
     """
-    ledger, index = shelf.ledger, shelf.index
+    ledger = shelf.ledger
     before = ledger.published_version(document.id)
-    version = document.version(index.contract.recipe)
+    version = document.version(shelf.index.contract.recipe)
     known = ledger.chunks_of(version)
     if before == version and known is not None:
         ledger.clear_failure(document.id)
-        return "unchanged", known
+        return Report("unchanged", known)
+    if known is not None and (outcome := _publish(document, version, shelf, None)):
+        return Report(outcome, known)
 
-    if known is None:
-        chunks = _chunk(document, version, shelf, parse(document))
-        _write(chunks, version, shelf, stopping)
-        title, language, known = chunks[0].title, _main_language(chunks), len(chunks)
-        outcome: Outcome = "added" if before is None else "changed"
+    watch.enter("parse")
+    elements = parse(document)
+    watch.add(len(elements))
+    chunks = _chunk(document, version, shelf, elements, watch)
+    bits = likeness.fingerprint("\n".join(chunk.text for chunk in chunks))
+    twins = ledger.alike(document.collection, bits, document.id)
+    for _ in range(_TRIES):
+        _write(chunks, shelf, watch)
+        if outcome := _publish(document, version, shelf, Described.of(chunks, bits)):
+            break
     else:
-        title, language = "", ""  # the version's row is there
-        outcome = "alias" if before is None else "changed"
+        raise IndexDamaged(f"{len(chunks)} chunks of {document.source.name} do not stay in {shelf.name!r}")
+    watch.enter("verify")
+    notes = [f"nearly the same text as {twin}" for twin in twins[:1]]
+    if not _finds_itself(chunks, shelf):
+        notes.append("a sentence of its own does not find it: many others may be like it")
+    return Report(outcome, len(chunks), "; ".join(notes) or None)
+
+
+def _publish(
+    document: Document, version: str, shelf: Shelf, described: Described | None
+) -> Literal["added", "changed", "alias"] | None:
+    """Show the version's points, then take the old ones away; `described` is None if it is known already.
+
+    None if points are missing: another document let go of the same content meanwhile, and they went along.
+    """
     with shelf.changing:
-        cited_by = {row.id for row in ledger.documents_of([version]).get(version, [])}
-        index.publish(version, sorted(cited_by | {document.id}))
-        ledger.publish(document, version, title=title, language=language, chunks=known)
-        if before is not None:
+        before = shelf.ledger.published_version(document.id)
+        known = shelf.ledger.chunks_of(version)
+        if shelf.index.count(version) != (described.chunks if described else known):
+            return None
+        cited_by = {row.id for row in shelf.ledger.documents_of([version]).get(version, [])}
+        shelf.index.publish(version, sorted(cited_by | {document.id}))
+        shelf.ledger.publish(document, version, described)
+        if before is not None and before != version:
             settle(before, shelf)
-    return outcome, known
+    return "changed" if before else "added" if known is None else "alias"
 
 
 def remove(document: str, shelf: Shelf) -> None:
@@ -130,38 +186,46 @@ def reconcile(shelf: Shelf) -> list[str]:
     return lost
 
 
-def _chunk(document: Document, version: str, shelf: Shelf, elements: Sequence[Element]) -> list[Chunk]:
-    return list(
+def _chunk(
+    document: Document, version: str, shelf: Shelf, elements: Sequence[Element], watch: Watch
+) -> list[Chunk]:
+    watch.enter("chunk")
+    chunks = list(
         chunk(
             elements,
             version=version,
             name=document.source.name,
             token_spans=shelf.encoder.token_spans,
-            max_tokens=shelf.index.contract.chunk_tokens,
+            max_tokens=shelf.index.contract.chunking.chunk_tokens,
         )
     )
+    watch.add(len(chunks))
+    return chunks
 
 
-def _write(chunks: Sequence[Chunk], version: str, shelf: Shelf, stopping: Callable[[], bool]) -> None:
+def _write(chunks: Sequence[Chunk], shelf: Shelf, watch: Watch) -> None:
     """Encode and write, hidden. Ids depend on version and position only, so a second try overwrites."""
     for batch in _batches(chunks):
-        if stopping():
-            raise Interrupted
-        limit = shelf.index.contract.chunk_tokens
-        texts = [embedded_text(chunk, shelf.encoder.token_spans, limit) for chunk in batch]
-        vectors = shelf.encoder.encode_documents(texts)
+        watch.enter("encode")
+        vectors = windows.encode(batch, shelf.encoder, shelf.index.contract.chunking)
+        watch.add(sum(len(shelf.encoder.token_spans(chunk.text)) for chunk in batch))
+        watch.enter("write")
         shelf.index.upsert(batch, vectors)
-    written = shelf.index.count(version)
-    if written != len(chunks):
-        raise IndexDamaged(f"{len(chunks)} chunks were written to {shelf.name!r} and {written} are there")
+        watch.add(len(batch))
+
+
+def _finds_itself(chunks: Sequence[Chunk], shelf: Shelf) -> bool:
+    """Whether one of three sentences of a document has it among its 10 hits."""
+    version = chunks[0].version
+    for chosen in (chunks[len(chunks) // 2], chunks[-1], chunks[0]):
+        begin, end = max(sentences(chosen.text), key=lambda span: span[1] - span[0])
+        sentence, _ = embedder.fit(chosen.text[begin:end], shelf.encoder)
+        hits = shelf.index.search(shelf.encoder.encode_documents([sentence])[0], limit=10)
+        if any(hit.chunk.version == version for hit in hits):
+            return True
+    return False
 
 
 def _batches(chunks: Sequence[Chunk]) -> Iterator[Sequence[Chunk]]:
     for start in range(0, len(chunks), _BATCH):
         yield chunks[start : start + _BATCH]
-
-
-def _main_language(chunks: Sequence[Chunk]) -> str:
-    """The language of most chunks; "unknown" only if none is known."""
-    known = Counter(chunk.language for chunk in chunks if chunk.language != "unknown")
-    return known.most_common(1)[0][0] if known else "unknown"

@@ -8,6 +8,8 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 _NAMESPACE = uuid5(NAMESPACE_URL, "kalm-rag")
 
 ElementKind = Literal["title", "text", "list", "table", "code"]
+Stage = Literal["read", "parse", "chunk", "encode", "write", "verify"]
+"""What is done with a document, in this order."""
 
 
 def identity(*parts: str | int) -> UUID:

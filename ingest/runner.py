@@ -1,26 +1,32 @@
-"""Work through the jobs in one thread: list, ingest, sync; a stop or a crash loses nothing."""
+"""Work through the jobs: list, ingest several documents at a time, sync; a stop or a crash loses nothing."""
 
 import logging
 import sqlite3
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from ingest.errors import IngestError, ParseLimit, SourceGone, StoreError
-from ingest.jobs import Item, Job, Jobs
+from embedder.errors import Draining, Overloaded, ServerFailed
+from ingest.errors import DiskFull, IndexUnavailable, IngestError, ParseLimit, SourceGone, StoreError
+from ingest.jobs import Item, Job, Jobs, Work
 from ingest.pipeline import Interrupted, Parse, Shelf, ingest, remove
-from ingest.records import Source
+from ingest.records import Source, Stage
 from ingest.sources import Originals, list_files, read_document
 
 log = logging.getLogger(__name__)
 
 MAX_ATTEMPTS = 3
 """A file that was being worked on at three crashes is taken to be their cause."""
+DOCUMENTS_AT_ONCE = 4
+"""Enough that some are read while others are encoded, and small ones fill a batch together."""
+PASSING = (IndexUnavailable, DiskFull, ServerFailed, Overloaded)
+"""What may be over in a while: the job waits for it."""
 
 
 class Runner:
-    """One thread that takes the oldest unfinished job, again and again."""
+    """Takes the oldest job that can be worked on, again and again."""
 
     def __init__(
         self,
@@ -47,58 +53,78 @@ class Runner:
         self._thread.start()
 
     def wake(self) -> None:
-        """Say that there is a new job."""
+        """Say that there is something to do."""
         self._work.set()
 
     def stop(self) -> None:
-        """Stop after the batch at hand; the document it belongs to is taken up at the next start."""
+        """Stop after the batches at hand; their documents are taken up at the next start."""
         self._stopping.set()
         self._work.set()
         self._thread.join()
 
     def _run(self) -> None:
         while not self._stopping.is_set():
-            self._work.wait()
+            self._work.wait(self._jobs.next_retry_s())
             self._work.clear()
             while not self._stopping.is_set() and (job := self._jobs.next()):
                 self._run_job(job)
 
     def _run_job(self, job: Job) -> None:
+        if not self._jobs.begin(job.id):
+            return
         try:
-            self._jobs.move(job.id, "running")
             shelf = self._open_shelf(job.collection)
             if not job.listed and job.root is not None:
                 self._jobs.list_items(job.id, list(list_files(job.root)))
-            while item := self._claim(job):
-                self._run_item(job, item, shelf)
+            self._run_items(job, shelf)
             if self._jobs.get(job.id).state == "running":
                 if job.sync and job.root is not None:
                     self._remove_missing(job, job.root, shelf)
-                self._jobs.move(job.id, "done")
-        except Interrupted:
+                self._jobs.finish(job.id, "done")
+        except (Interrupted, Draining):
             log.info("job %s goes on at the next start", job.id)
+        except PASSING as error:
+            log.warning("job %s waits: %s", job.id, error)
+            self._jobs.wait(job.id, str(error))
         except Exception as error:
             expected = isinstance(error, IngestError | StoreError)
             log.error("job %s stopped: %s", job.id, error, exc_info=not expected)
-            self._jobs.move(job.id, "stopped", str(error) if expected else _unexpected(error))
+            self._jobs.finish(job.id, "stopped", str(error) if expected else _unexpected(error))
+
+    def _run_items(self, job: Job, shelf: Shelf) -> None:
+        """Raises what would hit every document, once all those at hand have ended."""
+        halt = threading.Event()
+
+        def work() -> None:
+            try:
+                while not halt.is_set() and (item := self._claim(job)):
+                    self._run_item(job, item, shelf)
+            except BaseException:
+                halt.set()
+                raise
+
+        with ThreadPoolExecutor(DOCUMENTS_AT_ONCE, thread_name_prefix="ingest") as threads:
+            ends = [threads.submit(work) for _ in range(DOCUMENTS_AT_ONCE)]
+        for end in ends:
+            end.result()
 
     def _claim(self, job: Job) -> Item | None:
         if self._stopping.is_set():
             raise Interrupted
-        if self._jobs.get(job.id).state != "running":
-            return None
         return self._jobs.claim_item(job.id)
 
     def _run_item(self, job: Job, item: Item, shelf: Shelf) -> None:
         """One document; it fails alone. Only what would hit every document stops the job."""
-        begin = time.perf_counter()
         source = item.source
+        watch = _Watch(self._jobs, job, item, self._stopping)
         try:
             if item.attempts > MAX_ATTEMPTS:
                 raise ParseLimit(f"{source.name}: given up, the service died {MAX_ATTEMPTS} times over it")
+            watch.enter("read")
             document = read_document(source, job.collection, max_bytes=self._max_bytes)
-            outcome, chunks = ingest(document, shelf, self._parse, self._stopping.is_set)
-        except (Interrupted, StoreError, sqlite3.Error):
+            watch.add(document.size_bytes)
+            report = ingest(document, shelf, self._parse, watch)
+        except (Interrupted, Draining, StoreError, ServerFailed, Overloaded, sqlite3.Error):
             self._jobs.release_item(job.id, item.position)
             raise
         except IngestError as error:
@@ -108,8 +134,16 @@ class Runner:
             log.exception("job %s: %s", job.id, source.name)
             self._fail(job, item, shelf, "internal", f"{source.name}: {_unexpected(error)}")
         else:
-            seconds = time.perf_counter() - begin
-            self._jobs.finish_item(job.id, item.position, outcome, chunks=chunks, seconds=seconds)
+            done = watch.done()
+            self._jobs.finish_item(
+                job.id,
+                item.position,
+                report.outcome,
+                chunks=report.chunks,
+                seconds=sum(stage.seconds for stage in done.values()),
+                stages=done,
+                note=report.note,
+            )
 
     def _fail(self, job: Job, item: Item, shelf: Shelf, code: str, message: str) -> None:
         shelf.ledger.record_failure(job.collection, item.source, code, message)
@@ -128,6 +162,42 @@ class Runner:
             if row.uri not in present:
                 remove(row.id, shelf)
                 self._jobs.add_removed(job.id, Source(row.uri, row.name, row.path))
+
+
+class _Watch:
+    """Measures the stages of one item, and tells the ledger which it is in."""
+
+    def __init__(self, jobs: Jobs, job: Job, item: Item, stopping: threading.Event) -> None:
+        self._jobs, self._job, self._item, self._stopping = jobs, job, item, stopping
+        self._done: dict[Stage, Work] = {}
+        self._stage: Stage | None = None
+        self._begin = time.perf_counter()
+
+    def enter(self, stage: Stage) -> None:
+        if self._stopping.is_set():
+            raise Interrupted
+        if stage != self._stage:
+            self._close()
+            if stage not in self._done:
+                self._jobs.enter(self._job.id, self._item.position, stage)
+            self._stage = stage
+
+    def add(self, work: int) -> None:
+        self._count(0.0, work)
+
+    def done(self) -> dict[Stage, Work]:
+        self._close()
+        return self._done
+
+    def _close(self) -> None:
+        now = time.perf_counter()
+        self._count(now - self._begin, 0)
+        self._begin = now
+
+    def _count(self, seconds: float, work: int) -> None:
+        if self._stage is not None:
+            before = self._done.get(self._stage, Work(0.0, 0))
+            self._done[self._stage] = Work(before.seconds + seconds, before.work + work)
 
 
 def _unexpected(error: Exception) -> str:

@@ -6,6 +6,7 @@ lines. One that exceeds a limit is killed and the next file gets a new one.
 
 import json
 import os
+import queue
 import resource
 import select
 import signal
@@ -146,6 +147,28 @@ class ParseWorker:
             except BrokenPipeError:
                 continue
         return code
+
+
+class ParseWorkers:
+    """Several children: a slow file does not hold up the others. Safe from several threads."""
+
+    def __init__(self, number: int, *, timeout_s: float = 90.0, memory_mb: int = 2048) -> None:
+        self._all = [ParseWorker(timeout_s=timeout_s, memory_mb=memory_mb) for _ in range(number)]
+        self._idle: queue.LifoQueue[ParseWorker] = queue.LifoQueue()  # the last one is warm
+        for worker in self._all:
+            self._idle.put(worker)
+
+    def parse(self, path: Path, name: str) -> list[Element]:
+        """As `ParseWorker.parse`, once a child is free."""
+        worker = self._idle.get()
+        try:
+            return worker.parse(path, name)
+        finally:
+            self._idle.put(worker)
+
+    def close(self) -> None:
+        for worker in self._all:
+            worker.close()
 
 
 def serve(memory_mb: int, timeout_s: float) -> None:

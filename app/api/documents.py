@@ -33,7 +33,8 @@ def upload(
 ) -> Job:
     """Store files and queue their ingestion; the answer is the job to watch."""
     service: Service = request.app.state.service
-    return job_of(service.upload(collection, [(file.filename or "unnamed", file.file) for file in files]))
+    job = service.upload(collection, [(file.filename or "unnamed", file.file) for file in files])
+    return job_of(job, service)
 
 
 @router.get("", dependencies=[reader])

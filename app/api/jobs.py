@@ -1,4 +1,4 @@
-"""Jobs: start one on a server folder, watch, cancel, retry."""
+"""Jobs: start one on a server folder, watch, pause, resume, cancel, retry."""
 
 from pathlib import Path
 from typing import Annotated
@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query, Request
 
 from app import schemas
 from app.api.auth import admin, editor, reader
-from app.schemas import JobDetail, JobItem, NewJob
+from app.schemas import JobDetail, JobItem, NewJob, Progress, StageWork
 from app.service import Service
 from ingest import jobs as ingest_jobs
 
@@ -18,14 +18,14 @@ router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 def start(body: NewJob, request: Request) -> schemas.Job:
     """Ingest a file or folder that the service can see."""
     service: Service = request.app.state.service
-    return job_of(service.ingest_path(body.collection, Path(body.path), sync=body.sync))
+    return job_of(service.ingest_path(body.collection, Path(body.path), sync=body.sync), service)
 
 
 @router.get("", dependencies=[reader])
 def latest(request: Request, limit: Annotated[int, Query(ge=1, le=500)] = 20) -> list[schemas.Job]:
     """Newest first."""
     service: Service = request.app.state.service
-    return [job_of(job) for job in service.jobs.latest(limit)]
+    return [job_of(job, service) for job in service.jobs.latest(limit)]
 
 
 @router.get("/{job}", dependencies=[reader])
@@ -33,43 +33,68 @@ def detail(job: str, request: Request) -> JobDetail:
     """A job with what became of each document."""
     service: Service = request.app.state.service
     return JobDetail(
-        job=job_of(service.jobs.get(job)),
+        job=job_of(service.jobs.get(job), service),
+        stages={
+            stage: StageWork(seconds=done.seconds, work=done.work)
+            for stage, done in service.jobs.stages(job).items()
+        },
         items=[
             JobItem(
                 name=item.source.name,
                 uri=item.source.uri,
                 outcome=item.outcome,
+                stage=item.stage,
                 chunks=item.chunks,
                 seconds=item.seconds,
                 error_code=item.error_code,
                 error=item.error,
+                note=item.note,
             )
             for item in service.jobs.items(job)
         ],
     )
 
 
+@router.post("/{job}/pause", dependencies=[editor])
+def pause(job: str, request: Request) -> schemas.Job:
+    """Let the documents at hand finish, keep the rest."""
+    service: Service = request.app.state.service
+    return job_of(service.jobs.pause(job), service)
+
+
+@router.post("/{job}/resume", dependencies=[editor])
+def resume(job: str, request: Request) -> schemas.Job:
+    """Go on with a paused job, or with a waiting one at once."""
+    service: Service = request.app.state.service
+    return job_of(service.resume(job), service)
+
+
 @router.post("/{job}/cancel", dependencies=[editor])
 def cancel(job: str, request: Request) -> schemas.Job:
-    """Let the document at hand finish, drop the rest."""
+    """Let the documents at hand finish, drop the rest."""
     service: Service = request.app.state.service
-    return job_of(service.jobs.cancel(job))
+    return job_of(service.jobs.cancel(job), service)
 
 
 @router.post("/{job}/retry", dependencies=[editor])
 def retry(job: str, request: Request) -> schemas.Job:
     """Queue what failed or was cancelled once more."""
     service: Service = request.app.state.service
-    return job_of(service.retry(job))
+    return job_of(service.retry(job), service)
 
 
-def job_of(job: ingest_jobs.Job) -> schemas.Job:
+def job_of(job: ingest_jobs.Job, service: Service) -> schemas.Job:
+    now = service.jobs.progress(job)
     return schemas.Job(
         id=job.id,
         collection=job.collection,
         source=job.source,
         state=job.state,
         problem=job.problem,
+        retry_at=job.retry_at,
+        progress=Progress(documents_per_h=now.documents_per_h, tokens_per_s=now.tokens_per_s, eta_s=now.eta_s)
+        if now
+        else None,
         total=sum(job.outcomes.values()),
         outcomes={str(outcome): count for outcome, count in job.outcomes.items()},
         created=job.created,

@@ -2,10 +2,23 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from embedder.encoder import Vectors
+from ingest.errors import IndexDamaged
 from ingest.records import Chunk, Hit
+
+
+@dataclass(frozen=True, slots=True)
+class Chunking:
+    """How a collection's texts become vectors; chosen when it is made."""
+
+    mode: Literal["windows", "late"]
+    """`windows`: each is encoded by itself; `late`: pooled from its text read as a whole."""
+    chunk_tokens: int
+    """Longest chunk, in the encoder's own tokens: what is found, shown and quoted."""
+    window_tokens: int
+    """Longest part of a chunk with a vector of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,10 +31,20 @@ class Contract:
     """Of the encoder: weights, tokenizer, pooling, prompts."""
     dims: tuple[int, ...]
     """Widths stored as named vectors, longest first: the full vector, then the coarse prefix."""
-    chunk_tokens: int
-    """Longest chunk, in the encoder's own tokens."""
+    chunking: Chunking
     recipe: str
     """Version of parser and chunker; part of every version id."""
+
+    @classmethod
+    def read(cls, fields: Mapping[str, Any], where: str) -> "Contract":
+        """From what `asdict` made of one. Raises IndexDamaged, naming `where`."""
+        try:
+            chunking = Chunking(**fields["chunking"])
+            return cls(**{**fields, "dims": tuple(fields["dims"]), "chunking": chunking})
+        except (TypeError, KeyError) as error:
+            raise IndexDamaged(
+                f"{where} is of another version of kalm-rag ({error}): delete the collection, ingest again"
+            ) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +67,8 @@ class Index(Protocol):
 
     contract: Contract
 
-    def upsert(self, chunks: Sequence[Chunk], vectors: Vectors) -> None:
-        """Write points, hidden; `vectors` are full width and the coarse prefixes are cut here.
+    def upsert(self, chunks: Sequence[Chunk], vectors: Sequence[Vectors]) -> None:
+        """Write points, hidden; `vectors` of each chunk are `(windows, full width)`, prefixes are cut here.
 
         Durable when it returns. Raises DiskFull before the disk is full, ValueError for vectors
         that are not finite, not of length 1 or not of the contract's width.

@@ -31,9 +31,9 @@ def read_contract(folder: Path) -> Contract | None:
         return None
     try:
         fields = json.loads(path.read_text())
-        return Contract(**{**fields, "dims": tuple(fields["dims"])})
-    except (ValueError, TypeError, KeyError) as error:
+    except ValueError as error:
         raise IndexDamaged(f"{path} can't be read ({error}): restore it from a backup") from error
+    return Contract.read(fields, str(path))
 
 
 class EdgeIndex:
@@ -51,7 +51,7 @@ class EdgeIndex:
         stored = read_contract(folder)
         if stored is not None:
             schema.check_encoder(name, stored, contract)
-            contract = replace(stored, recipe=contract.recipe, chunk_tokens=contract.chunk_tokens)
+            contract = replace(stored, recipe=contract.recipe)
         self.contract = contract
         shard = folder / "shard"
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -76,6 +76,7 @@ class EdgeIndex:
             schema.vector_name(dim): edge.EdgeVectorParams(
                 dim,
                 edge.Distance.Dot,  # of unit vectors: the cosine
+                multivector_config=edge.MultiVectorConfig(edge.MultiVectorComparator.MaxSim),
                 datatype=edge.VectorStorageDatatype.Float16,
                 hnsw_config=plain,
             )
@@ -96,12 +97,10 @@ class EdgeIndex:
         draft.write_text(json.dumps(asdict(self.contract), indent=1))
         draft.replace(self._folder / "contract.json")
 
-    def upsert(self, chunks: Sequence[Chunk], vectors: Vectors) -> None:
-        schema.check_vectors(vectors, self.contract)
-        named = schema.named_vectors(vectors, self.contract)
+    def upsert(self, chunks: Sequence[Chunk], vectors: Sequence[Vectors]) -> None:
         points = [
-            edge.Point(chunk.id, {name: row.tolist() for name, row in vector.items()}, payload(chunk))
-            for chunk, vector in zip(chunks, named, strict=True)
+            edge.Point(chunk.id, schema.named_vectors(windows, self.contract), payload(chunk))
+            for chunk, windows in zip(chunks, vectors, strict=True)
         ]
         for batch in schema.in_batches(len(points)):
             schema.check_disk(self._folder, self._free_bytes)

@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -39,18 +40,18 @@ def candidates(wanted: int) -> int:
 
 
 def check_vectors(vectors: Vectors, contract: Contract) -> None:
-    """Raises ValueError for what an engine would take and then rank wrongly: NaN, other lengths."""
-    if vectors.ndim != 2 or vectors.shape[1] != contract.dims[0]:
+    """Raises ValueError for what an engine would take and then rank wrongly: NaN, other lengths, none."""
+    if vectors.ndim != 2 or not len(vectors) or vectors.shape[1] != contract.dims[0]:
         raise ValueError(f"vectors of shape {vectors.shape}, the collection stores {contract.dims[0]} dims")
     lengths = np.linalg.norm(vectors, axis=1)
-    if not np.isfinite(lengths).all() or np.abs(lengths - 1).max(initial=0) > _UNIT:
+    if not np.isfinite(lengths).all() or np.abs(lengths - 1).max() > _UNIT:
         raise ValueError("vectors must be finite and of length 1")
 
 
-def named_vectors(vectors: Vectors, contract: Contract) -> list[dict[str, Vectors]]:
-    """Per point, each stored width by its name. vectors: (n, full width)."""
-    widths = {vector_name(dim): truncate(vectors, dim) for dim in contract.dims}
-    return [{name: rows[at] for name, rows in widths.items()} for at in range(len(vectors))]
+def named_vectors(vectors: Vectors, contract: Contract) -> dict[str, Any]:
+    """Of a point: each stored width by its name, rows of numbers. vectors: (windows, full width)."""
+    check_vectors(vectors, contract)
+    return {vector_name(dim): truncate(vectors, dim).tolist() for dim in contract.dims}
 
 
 def stored_dim(dim: int | None, contract: Contract) -> int:

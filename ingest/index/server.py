@@ -53,7 +53,7 @@ class ServerIndex:
             self._call(self._create)
         else:
             schema.check_encoder(name, stored, contract)
-            self.contract = replace(stored, recipe=contract.recipe, chunk_tokens=contract.chunk_tokens)
+            self.contract = replace(stored, recipe=contract.recipe)
             self._call(lambda: client.update_collection(self._name, metadata=self._metadata()))
 
     def _create(self) -> None:
@@ -63,6 +63,9 @@ class ServerIndex:
                 schema.vector_name(dim): models.VectorParams(
                     size=dim,
                     distance=models.Distance.DOT,  # of unit vectors: the cosine
+                    multivector_config=models.MultiVectorConfig(
+                        comparator=models.MultiVectorComparator.MAX_SIM
+                    ),
                     datatype=models.Datatype.FLOAT16,
                     on_disk=dim == self.contract.dims[0] and len(self.contract.dims) > 1,
                 )
@@ -77,16 +80,14 @@ class ServerIndex:
     def _metadata(self) -> dict[str, Any]:
         return {"contract": asdict(self.contract)}
 
-    def upsert(self, chunks: Sequence[Chunk], vectors: Vectors) -> None:
-        schema.check_vectors(vectors, self.contract)
-        named = schema.named_vectors(vectors, self.contract)
+    def upsert(self, chunks: Sequence[Chunk], vectors: Sequence[Vectors]) -> None:
         points = [
             models.PointStruct(
                 id=chunk.id,
-                vector={name: row.tolist() for name, row in vector.items()},
+                vector=schema.named_vectors(windows, self.contract),
                 payload=payload(chunk),
             )
-            for chunk, vector in zip(chunks, named, strict=True)
+            for chunk, windows in zip(chunks, vectors, strict=True)
         ]
         for batch in schema.in_batches(len(points)):
             self._write(partial(self._client.upsert, self._name, points[batch], wait=True))
@@ -192,7 +193,7 @@ def _contract(client: QdrantClient, collection: str) -> Contract | None:
         raise IndexDamaged(
             f"collection {collection!r} on the Qdrant server is not one of ours: it has no contract"
         )
-    return Contract(**{**fields, "dims": tuple(fields["dims"])})
+    return Contract.read(fields, f"collection {collection!r} on the Qdrant server")
 
 
 def _guard(call: Callable[[], T]) -> T:
@@ -205,8 +206,9 @@ def _guard(call: Callable[[], T]) -> T:
         ) from error
 
 
-def _cut(vector: Vectors, dim: int) -> list[float]:
-    numbers: list[float] = truncate(vector[None], dim)[0].tolist()
+def _cut(vector: Vectors, dim: int) -> list[list[float]]:
+    """A multivector of one row: what is stored are multivectors."""
+    numbers: list[list[float]] = truncate(vector[None], dim).tolist()
     return numbers
 
 

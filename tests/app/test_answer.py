@@ -19,7 +19,7 @@ from ingest.pipeline import ingest as ingest_document
 from ingest.records import Document, Source
 from tests.app.conftest import Serve, ingest, running
 from tests.app.test_llm import OBEDIENT, ChatServer
-from tests.ingest.conftest import read_lines
+from tests.ingest.conftest import Unwatched, read_lines
 
 BATTERY = "# Battery care\nThe battery wants a cool and dry place. Charge the battery to sixty percent."
 BREAD = "# Bread\nFlour, water, salt and time make bread. Bake the bread hot."
@@ -48,7 +48,7 @@ def put(shelf: Shelf, tmp_path: Path) -> Callable[..., Shelf]:
             path = tmp_path / f"{name}.md"
             path.write_text(text)
             document = Document("library", Source(path.as_uri(), path.name, path), name, len(text))
-            ingest_document(document, shelf, read_lines, lambda: False)
+            ingest_document(document, shelf, read_lines, Unwatched())
         return shelf
 
     return put_them

@@ -10,7 +10,7 @@ from ingest.database import Database
 from ingest.index import Location, open_index
 from ingest.ledger import Ledger
 from ingest.pipeline import Shelf, contract_of
-from ingest.records import Document, Element
+from ingest.records import Document, Element, Stage
 
 
 @pytest.fixture
@@ -54,3 +54,11 @@ def read_lines(document: Document) -> list[Element]:
         for line in lines
         if line.strip()
     ]
+
+
+class Unwatched:
+    """Nobody follows the stages of a document."""
+
+    def enter(self, stage: Stage) -> None: ...
+
+    def add(self, work: int) -> None: ...

@@ -7,7 +7,7 @@ import unicodedata
 import pytest
 
 from embedder.fake import FakeEncoder
-from ingest.chunk import chunk, embedded_text
+from ingest.chunk import chunk, context_of
 from ingest.records import Chunk, Element, ElementKind
 
 spans = FakeEncoder().token_spans
@@ -27,6 +27,12 @@ def made(elements: list[Element], max_tokens: int = 60) -> list[Chunk]:
     return list(chunk(elements, version="v", name="a file.md", token_spans=spans, max_tokens=max_tokens))
 
 
+def embedded(chunk: Chunk, max_tokens: int = 60) -> str:
+    """What is encoded of a chunk that is one window."""
+    context = context_of(chunk, spans, max_tokens)
+    return f"{context}\n{chunk.text}" if context else chunk.text
+
+
 def squeezed(text: str) -> str:
     return re.sub(r"\s", "", text)
 
@@ -39,7 +45,7 @@ def test_a_long_text_is_cut_between_sentences_in_any_script(language: str) -> No
     assert len(chunks) > 3
     assert squeezed("".join(one.text for one in chunks)) == squeezed(sentence * 40)
     for one in chunks:
-        assert len(spans(embedded_text(one, spans, 60))) <= 60
+        assert len(spans(embedded(one))) <= 60
         assert squeezed(one.text).startswith(squeezed(sentence)[:8])
         assert one.language == language
 
@@ -68,8 +74,8 @@ def test_a_section_ends_a_chunk_and_names_it() -> None:
 
     assert [one.heading for one in chunks] == [("Storage",), ("Charging", "In winter")]
     assert {one.title for one in chunks} == {"Manual"}
-    assert embedded_text(chunks[0], spans, 60).startswith("Manual › Storage\nThe battery")
-    assert embedded_text(chunks[1], spans, 60).startswith("In winter\nThe battery")
+    assert embedded(chunks[0]).startswith("Manual › Storage\nThe battery")
+    assert embedded(chunks[1]).startswith("In winter\nThe battery")
 
 
 def test_tiny_sections_share_a_chunk_and_keep_their_headings() -> None:
@@ -122,7 +128,7 @@ def test_a_document_without_a_title_is_called_by_its_file() -> None:
 def test_a_title_of_many_words_does_not_push_the_text_out() -> None:
     chunks = made([Element("title", "word " * 39), Element("text", SENTENCES["en"] * 20)])
 
-    assert all(len(spans(embedded_text(one, spans, 60))) <= 60 for one in chunks)
+    assert all(len(spans(embedded(one))) <= 60 for one in chunks)
     assert all(SENTENCES["en"].strip() in one.text for one in chunks)
 
 
@@ -153,7 +159,7 @@ def test_a_text_without_any_boundary_is_cut_and_nothing_of_it_is_lost(text: str)
     chunks = made([Element("text", text)])
 
     assert "".join(one.text for one in chunks) == text
-    assert all(len(spans(embedded_text(one, spans, 60))) <= 60 for one in chunks)
+    assert all(len(spans(embedded(one))) <= 60 for one in chunks)
     assert not any(unicodedata.combining(one.text[0]) for one in chunks)
 
 
@@ -175,7 +181,7 @@ def test_no_chunk_is_too_long_and_no_character_is_lost_whatever_the_elements(see
 
     chunks = made(elements, max_tokens)
 
-    assert all(len(spans(embedded_text(one, spans, max_tokens))) <= max_tokens for one in chunks)
+    assert all(len(spans(embedded(one, max_tokens))) <= max_tokens for one in chunks)
     assert [one.position for one in chunks] == list(range(len(chunks)))
     shown = squeezed("".join(one.text for one in chunks))
     headings = {squeezed(heading) for one in chunks for heading in (one.title, *one.heading)}

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from ingest.errors import NoText
-from ingest.pipeline import Interrupted, Shelf, ingest, reconcile, remove
-from ingest.records import Document, Element, Source
+from ingest.pipeline import Interrupted, Report, Shelf, ingest, reconcile, remove
+from ingest.records import Document, Element, Source, Stage
 from ingest.sources import read_document
-from tests.ingest.conftest import read_lines
+from tests.ingest.conftest import Unwatched, read_lines
 
 
 def write(path: Path, text: str) -> Document:
@@ -17,8 +17,8 @@ def write(path: Path, text: str) -> Document:
     return read_document(Source(path.as_uri(), path.name, path), "library", max_bytes=1_000_000)
 
 
-def put(path: Path, text: str, shelf: Shelf) -> tuple[str, int]:
-    return ingest(write(path, text), shelf, read_lines, lambda: False)
+def put(path: Path, text: str, shelf: Shelf) -> Report:
+    return ingest(write(path, text), shelf, read_lines, Unwatched())
 
 
 def found(question: str, shelf: Shelf) -> list[str]:
@@ -36,14 +36,14 @@ def test_a_document_is_found_by_its_words(tmp_path: Path, shelf: Shelf) -> None:
 def test_ingesting_the_same_file_again_writes_nothing(tmp_path: Path, shelf: Shelf) -> None:
     put(tmp_path / "a.md", "one two three", shelf)
 
-    assert put(tmp_path / "a.md", "one two three", shelf) == ("unchanged", 1)
+    assert put(tmp_path / "a.md", "one two three", shelf) == Report("unchanged", 1)
     assert shelf.index.count() == 1
 
 
 def test_an_edited_file_leaves_nothing_stale(tmp_path: Path, shelf: Shelf) -> None:
     put(tmp_path / "a.md", "# A\n\none\n\n# B\n\ntwo", shelf)
 
-    assert put(tmp_path / "a.md", "# A\n\nthree", shelf)[0] == "changed"
+    assert put(tmp_path / "a.md", "# A\n\nthree", shelf).outcome == "changed"
 
     assert found("one two three", shelf) == ["three"]
     assert shelf.index.versions() == set(shelf.ledger.versions("library"))
@@ -52,7 +52,7 @@ def test_an_edited_file_leaves_nothing_stale(tmp_path: Path, shelf: Shelf) -> No
 def test_a_copy_shares_the_points_and_both_are_cited(tmp_path: Path, shelf: Shelf) -> None:
     put(tmp_path / "a.md", "one two three", shelf)
 
-    assert put(tmp_path / "b.md", "one two three", shelf) == ("alias", 1)
+    assert put(tmp_path / "b.md", "one two three", shelf) == Report("alias", 1)
 
     version = next(iter(shelf.ledger.versions("library")))
     assert [row.name for row in shelf.ledger.documents_of([version])[version]] == ["a.md", "b.md"]
@@ -61,7 +61,7 @@ def test_a_copy_shares_the_points_and_both_are_cited(tmp_path: Path, shelf: Shel
 
 def test_a_copy_survives_when_its_twin_goes(tmp_path: Path, shelf: Shelf) -> None:
     first = write(tmp_path / "a.md", "one two three")
-    ingest(first, shelf, read_lines, lambda: False)
+    ingest(first, shelf, read_lines, Unwatched())
     put(tmp_path / "b.md", "one two three", shelf)
 
     remove(first.id, shelf)
@@ -71,7 +71,7 @@ def test_a_copy_survives_when_its_twin_goes(tmp_path: Path, shelf: Shelf) -> Non
 
 def test_a_removed_document_leaves_no_points(tmp_path: Path, shelf: Shelf) -> None:
     document = write(tmp_path / "a.md", "one two three")
-    ingest(document, shelf, read_lines, lambda: False)
+    ingest(document, shelf, read_lines, Unwatched())
 
     remove(document.id, shelf)
 
@@ -88,7 +88,7 @@ def test_a_file_that_became_unreadable_still_serves_its_last_good_version(
         raise NoText(f"{document.source.name}: empty")
 
     with pytest.raises(NoText):
-        ingest(write(tmp_path / "a.md", ""), shelf, fail, lambda: False)
+        ingest(write(tmp_path / "a.md", ""), shelf, fail, Unwatched())
 
     assert found("one", shelf) == ["one two three"]
 
@@ -98,10 +98,17 @@ def test_an_interrupted_document_is_hidden_and_its_points_go_at_the_next_start(
 ) -> None:
     shelf = open_shelf()
     long = write(tmp_path / "a.md", "\n".join(f"# {n}\n\n" + f"word{n} " * 200 for n in range(100)))
-    answers = iter([False, True])
+
+    class StopsAtTheSecondBatch(Unwatched):
+        batches = 0
+
+        def enter(self, stage: Stage) -> None:
+            self.batches += stage == "encode"
+            if self.batches == 2:
+                raise Interrupted
 
     with pytest.raises(Interrupted):
-        ingest(long, shelf, read_lines, lambda: next(answers))
+        ingest(long, shelf, read_lines, StopsAtTheSecondBatch())
 
     assert shelf.index.count() > 0
     assert found("word3", shelf) == []

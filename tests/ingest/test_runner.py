@@ -1,16 +1,21 @@
 """Jobs from the queue to their end, with one thread and real files."""
 
+import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
+from embedder.encoder import Vectors
 from ingest.database import Database
-from ingest.errors import UnreadableFile
+from ingest.errors import DiskFull, IndexUnavailable, UnreadableFile
+from ingest.index.contract import Index
 from ingest.jobs import Job, Jobs
 from ingest.pipeline import Shelf
-from ingest.records import Document, Element
+from ingest.records import Chunk, Document, Element
 from ingest.runner import MAX_ATTEMPTS, Runner
 from ingest.sources import Originals, list_files
 from tests.ingest.conftest import read_lines
@@ -126,7 +131,7 @@ def test_sync_does_not_empty_a_collection_when_its_disk_is_missing(
 
 def test_a_job_of_a_killed_process_goes_on(folder: Path, jobs: Jobs, run: Run) -> None:
     job = jobs.add("library", "docs", root=folder)
-    jobs.move(job.id, "running")
+    assert jobs.begin(job.id)
     jobs.list_items(job.id, list(list_files(folder)))
     assert jobs.claim_item(job.id) is not None
 
@@ -135,6 +140,7 @@ def test_a_job_of_a_killed_process_goes_on(folder: Path, jobs: Jobs, run: Run) -
 
 def test_a_file_that_kills_the_service_is_given_up(folder: Path, jobs: Jobs, run: Run) -> None:
     job = jobs.add("library", "docs", items=list(list_files(folder)))
+    assert jobs.begin(job.id)
     for _ in range(MAX_ATTEMPTS):
         assert jobs.claim_item(job.id) is not None
         jobs.requeue_running()
@@ -158,3 +164,102 @@ def test_retry_takes_up_what_failed(folder: Path, jobs: Jobs, shelf: Shelf, run:
 
     assert run(jobs.retry(job.id)).outcomes == {"added": 3}
     assert shelf.ledger.counts("library") == (3, 0, 3)
+
+
+class Failing:
+    """A real index whose writes fail as often as told."""
+
+    def __init__(self, index: Index, error: Exception, times: int) -> None:
+        self._index, self._error, self.times = index, error, times
+
+    def upsert(self, chunks: Sequence[Chunk], vectors: Sequence[Vectors]) -> None:
+        if self.times > 0:
+            self.times -= 1
+            raise self._error
+        self._index.upsert(chunks, vectors)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._index, name)
+
+
+@pytest.mark.parametrize(
+    "error", [IndexUnavailable("the Qdrant server failed"), DiskFull("100 MB free")], ids=["gone", "full"]
+)
+def test_a_job_waits_for_what_comes_back_and_goes_on_by_itself(
+    folder: Path, jobs: Jobs, open_shelf: Callable[[], Shelf], tmp_path: Path, error: Exception
+) -> None:
+    shelf = open_shelf()
+    broken = replace(shelf, index=cast("Index", Failing(shelf.index, error, times=1)))
+    runner = Runner(jobs, lambda _: broken, read_lines, Originals(tmp_path / "o"), max_bytes=10_000)
+    job = jobs.add("library", "docs", root=folder)
+
+    runner.start()
+    try:
+        assert until(lambda: jobs.get(job.id).state == "waiting")
+        assert jobs.get(job.id).problem == str(error)
+        assert until(lambda: jobs.get(job.id).state == "done")
+    finally:
+        runner.stop()
+
+    assert jobs.get(job.id).outcomes == {"added": 2}
+    assert jobs.get(job.id).problem is None
+    assert {item.attempts for item in jobs.items(job.id)} == {1}
+    assert shelf.index.count() == 2
+
+
+def test_a_paused_job_goes_on_where_it_was(tmp_path: Path, jobs: Jobs, shelf: Shelf, folder: Path) -> None:
+    for number in range(20):
+        (folder / f"{number}.md").write_text(f"text number {number}")
+    begun = threading.Event()
+
+    def parse(document: Document) -> list[Element]:
+        begun.set()
+        time.sleep(0.05)
+        return read_lines(document)
+
+    runner = Runner(jobs, lambda _: shelf, parse, Originals(tmp_path / "o"), max_bytes=10_000)
+    job = jobs.add("library", "docs", root=folder)
+    runner.start()
+    try:
+        assert begun.wait(5)
+        jobs.pause(job.id)
+        assert until(lambda: "running" not in jobs.get(job.id).outcomes)
+        paused = jobs.get(job.id)
+        assert paused.state == "paused"
+        assert paused.outcomes["queued"] > 0
+        jobs.resume(job.id)
+        runner.wake()
+        assert until(lambda: jobs.get(job.id).state == "done")
+    finally:
+        runner.stop()
+
+    assert jobs.get(job.id).outcomes == {"added": 22}
+
+
+def test_an_item_tells_its_stages_and_a_twin_is_named(
+    tmp_path: Path, jobs: Jobs, shelf: Shelf, run: Run
+) -> None:
+    folder = tmp_path / "twins"
+    folder.mkdir()
+    text = " ".join(f"word{number * 7919 % 1000}" for number in range(500))
+    (folder / "a.md").write_text(text)
+    run(jobs.add("library", "docs", root=folder))
+    (folder / "b.md").write_text(text.replace("word3 ", "sword "))
+
+    job = run(jobs.add("library", "docs", root=folder))
+
+    assert {item.source.name: item.note for item in jobs.items(job.id)} == {
+        "a.md": None,
+        "b.md": "nearly the same text as a.md",
+    }
+    stages = jobs.stages(job.id)
+    assert list(stages) == sorted(("read", "parse", "chunk", "encode", "write", "verify"))
+    assert stages["read"].work == sum(path.stat().st_size for path in folder.iterdir())
+
+
+def until(holds: Callable[[], bool]) -> bool:
+    """Whether it does within ten seconds."""
+    end = time.monotonic() + 10
+    while not holds() and time.monotonic() < end:
+        time.sleep(0.01)
+    return holds()

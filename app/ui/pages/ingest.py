@@ -1,8 +1,12 @@
 """Ingest: upload files or name a server folder, and watch the jobs."""
 
+from collections.abc import Iterator
+from datetime import timedelta
+from functools import partial
+
 import streamlit as st
 
-from app.schemas import Job
+from app.schemas import Job, JobAction
 from app.ui.session import attempt, client, escape_markdown, texts
 
 FIRST_COLLECTION = "library"
@@ -65,6 +69,13 @@ def show(job: Job) -> None:
     st.progress(done / job.total if job.total else 0.0, line)
     counts = [f"{t(f'outcome_{outcome}')}: {count}" for outcome, count in sorted(job.outcomes.items())]
     st.caption(" · ".join([t("job_progress", done=done, total=job.total), *counts]))
+    if job.progress:
+        left = "…" if job.progress.eta_s is None else str(timedelta(seconds=round(job.progress.eta_s)))
+        speed = {
+            "documents": f"{job.progress.documents_per_h:,.0f}",
+            "tokens": f"{job.progress.tokens_per_s:,.0f}",
+        }
+        st.caption(t("job_speed", **speed, left=left))
     if job.problem:
         st.error(escape_markdown(job.problem), icon=":material/error:")
     failures = job.outcomes.get("failed", 0)
@@ -74,12 +85,22 @@ def show(job: Job) -> None:
                 if item.outcome == "failed":
                     st.write(escape_markdown(item.error or item.name))
     with st.container(horizontal=True):
-        if to_come and job.state in ("queued", "running") and st.button(t("cancel"), key=f"cancel-{job.id}"):
-            attempt(lambda: client().cancel(job.id))
-        if (failures or job.state in ("cancelled", "stopped")) and st.button(
-            t("retry"), key=f"retry-{job.id}"
-        ):
-            attempt(lambda: client().retry(job.id))
+        for action in actions(job):
+            if st.button(t(action), key=f"{action}-{job.id}"):
+                attempt(partial(client().act, job.id, action))
+                st.rerun(scope="fragment")
+
+
+def actions(job: Job) -> Iterator[JobAction]:
+    """What can be done about a job as it is."""
+    if job.state in ("queued", "running", "waiting"):
+        yield "pause"
+    if job.state in ("paused", "waiting"):
+        yield "resume"
+    if job.state in ("queued", "running", "waiting", "paused"):
+        yield "cancel"
+    elif job.outcomes.get("failed") or job.state in ("cancelled", "stopped"):
+        yield "retry"
 
 
 st.title(t("ingest_title"))

@@ -20,12 +20,12 @@ from embedder.errors import UnknownDim
 from embedder.pooling import normalise
 from ingest.errors import DiskFull, IndexDamaged, IndexLocked, IndexUnavailable, WrongEncoder
 from ingest.index import Location, drop_index, open_index, stored_contract
-from ingest.index.contract import Contract, Index, Where
+from ingest.index.contract import Chunking, Contract, Index, Where
 from ingest.index.edge import EdgeIndex
 from ingest.index.server import ServerIndex, connect
 from ingest.records import Chunk
 
-CONTRACT = Contract("fake", "fake-1", (32, 8), chunk_tokens=256, recipe="1")
+CONTRACT = Contract("fake", "fake-1", (32, 8), Chunking("windows", 256, 64), recipe="1")
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:Payload indexes have no effect:UserWarning"),
@@ -84,16 +84,21 @@ def vectors(number: int, seed: int = 0) -> Vectors:
     return normalise(random * decay)
 
 
+def one_each(points: Vectors) -> list[Vectors]:
+    """Every chunk is one window."""
+    return list(points[:, None])
+
+
 def put(index: Index, version: str, number: int = 3, *, seed: int = 0, language: str = "en") -> Vectors:
     points = vectors(number, seed)
-    index.upsert(chunks(version, number, language), points)
+    index.upsert(chunks(version, number, language), one_each(points))
     index.publish(version, [f"document of {version}"])
     return points
 
 
 def test_a_written_point_is_hidden_until_it_is_published(index: Index) -> None:
     points = vectors(3)
-    index.upsert(chunks("v", 3), points)
+    index.upsert(chunks("v", 3), one_each(points))
 
     assert index.search(points[1], limit=3) == []
     assert index.languages() == {}
@@ -157,6 +162,19 @@ def test_the_funnel_finds_what_exact_search_finds(index: Index) -> None:
     assert np.mean(agreement) >= 0.99
 
 
+def test_a_chunk_of_several_windows_is_as_near_as_its_nearest_one(index: Index) -> None:
+    points = vectors(6)
+    index.upsert(chunks("v", 2), [points[:4], points[4:]])
+    index.publish("v", ["d"])
+
+    hits = index.search(points[2], limit=10)
+
+    assert [hit.chunk.position for hit in hits] == [0, 1]
+    assert hits[0].score == pytest.approx(1, abs=2e-3)
+    assert hits[1].score == pytest.approx(float((points[4:] @ points[2]).max()), abs=2e-3)
+    assert index.count() == 2
+
+
 def test_a_smaller_stored_width_can_be_searched_alone(index: Index) -> None:
     points = put(index, "v", 50)
 
@@ -196,12 +214,12 @@ def test_another_encoder_is_refused_by_name(reopen: Open) -> None:
     assert reopen(CONTRACT).count() == 3
 
 
-def test_a_new_recipe_is_taken_over(reopen: Open) -> None:
+def test_a_new_recipe_is_taken_over_and_the_chunking_stays(reopen: Open) -> None:
     put(reopen(CONTRACT), "v")
 
-    newer = replace(CONTRACT, recipe="2", chunk_tokens=128)
+    newer = replace(CONTRACT, recipe="2", chunking=Chunking("windows", 128, 32))
 
-    assert reopen(newer).contract == newer
+    assert reopen(newer).contract == replace(CONTRACT, recipe="2")
     assert reopen(newer).count() == 3
 
 
@@ -212,7 +230,7 @@ def test_a_new_recipe_is_taken_over(reopen: Open) -> None:
 )
 def test_a_vector_that_can_not_be_ranked_is_refused(index: Index, bad: Vectors) -> None:
     with pytest.raises(ValueError, match="vectors"):
-        index.upsert(chunks("v", 1), bad)
+        index.upsert(chunks("v", 1), [bad])
 
 
 def test_reading_and_writing_from_many_threads_loses_nothing(index: Index) -> None:
@@ -231,7 +249,7 @@ def test_a_full_disk_is_refused_before_it_is_full(tmp_path: Path) -> None:
     index = EdgeIndex("a", tmp_path / "a", CONTRACT, free_bytes=1 << 60)
 
     with pytest.raises(DiskFull, match="free some space, then retry the job"):
-        index.upsert(chunks("v", 1), vectors(1))
+        index.upsert(chunks("v", 1), one_each(vectors(1)))
     index.close()
 
 
@@ -273,10 +291,10 @@ def test_a_killed_process_loses_nothing_it_acknowledged(tmp_path: Path) -> None:
         """
         import sys
         from pathlib import Path
-        from tests.ingest.index.test_index import CONTRACT, EdgeIndex, chunks, vectors
+        from tests.ingest.index.test_index import CONTRACT, EdgeIndex, chunks, one_each, vectors
         index = EdgeIndex("a", Path(sys.argv[1]), CONTRACT, free_bytes=0)
         for number in range(10_000):
-            index.upsert(chunks(f"v{number}", 50), vectors(50))
+            index.upsert(chunks(f"v{number}", 50), one_each(vectors(50)))
             print(number, flush=True)
         """
     )
