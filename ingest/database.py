@@ -12,7 +12,8 @@ CREATE TABLE IF NOT EXISTS collections (name TEXT PRIMARY KEY, created TEXT NOT 
 CREATE TABLE IF NOT EXISTS versions (
     id TEXT PRIMARY KEY,
     collection TEXT NOT NULL REFERENCES collections(name) ON DELETE CASCADE,
-    title TEXT NOT NULL, language TEXT NOT NULL, chunks INTEGER NOT NULL
+    title TEXT NOT NULL, language TEXT NOT NULL, chunks INTEGER NOT NULL,
+    recipe TEXT NOT NULL
 );
 CREATE TABLE IF NOT EXISTS documents (
     id TEXT PRIMARY KEY,
@@ -43,6 +44,11 @@ CREATE TABLE IF NOT EXISTS items (
 CREATE INDEX IF NOT EXISTS items_by_outcome ON items(job, outcome, position);
 """
 
+_LATER_COLUMNS = {
+    ("versions", "recipe"): "TEXT NOT NULL DEFAULT 'parser 1, chunker 1'",  # the only one until it was kept
+}
+"""What files of earlier releases lack."""
+
 
 class Database:
     """One file in WAL mode; every commit is on disk when it returns."""
@@ -55,6 +61,10 @@ class Database:
         for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=5000"):
             self._connection.execute(f"PRAGMA {pragma}")
         self._connection.executescript(_SCHEMA)
+        for (table, column), kind in _LATER_COLUMNS.items():
+            known = {row["name"] for row in self._connection.execute(f"PRAGMA table_info({table})")}
+            if column not in known:
+                self._connection.execute(f"ALTER TABLE {table} ADD COLUMN {column} {kind}")
 
     def close(self) -> None:
         with self._lock:

@@ -14,7 +14,7 @@ StoreError                nothing can go on until somebody acts
 ├── IndexUnavailable      the server does not answer
 ├── IndexDamaged          the files of the index can't be read, or points are missing
 └── DiskFull              free space is below the floor
-UnknownCollection, UnknownDocument, UnknownJob
+UnknownCollection, UnknownDocument, UnknownPage, UnknownJob
 """
 
 
@@ -81,6 +81,10 @@ class UnknownCollection(LookupError):
 
 
 class UnknownDocument(LookupError):
+    pass
+
+
+class UnknownPage(LookupError):
     pass
 
 

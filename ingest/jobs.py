@@ -87,9 +87,15 @@ class Jobs:
         with self._db.write() as db:
             _add_items(db, job, [source], "removed")
 
-    def latest(self, limit: int = 50) -> list[Job]:
-        """Newest first."""
-        rows = self._db.read("SELECT * FROM jobs ORDER BY created DESC, rowid DESC LIMIT ?", limit)
+    def latest(self, limit: int = 50, *, offset: int = 0, collection: str | None = None) -> list[Job]:
+        """Newest first, of all collections or of one."""
+        rows = self._db.read(
+            "SELECT * FROM jobs WHERE ?1 IS NULL OR collection = ?1 "
+            "ORDER BY created DESC, rowid DESC LIMIT ?2 OFFSET ?3",
+            collection,
+            limit,
+            offset,
+        )
         return [self._job(row) for row in rows]
 
     def get(self, job: str) -> Job:
@@ -104,10 +110,15 @@ class Jobs:
         rows = self._db.read("SELECT * FROM jobs WHERE state IN ('running', 'queued') ORDER BY rowid LIMIT 1")
         return self._job(rows[0]) if rows else None
 
-    def items(self, job: str) -> list[Item]:
-        return [
-            _item(row) for row in self._db.read("SELECT * FROM items WHERE job = ? ORDER BY position", job)
-        ]
+    def items(self, job: str, *, outcome: Outcome | None = None, limit: int = -1) -> list[Item]:
+        """What became of each document, or of those with one outcome; `limit` -1 for all."""
+        rows = self._db.read(
+            "SELECT * FROM items WHERE job = ?1 AND (?2 IS NULL OR outcome = ?2) ORDER BY position LIMIT ?3",
+            job,
+            outcome,
+            limit,
+        )
+        return [_item(row) for row in rows]
 
     def claim_item(self, job: str) -> Item | None:
         """The next queued item, now running and with one attempt more; None when all are done.

@@ -42,6 +42,8 @@ class Shelf:
     ledger: Ledger
     changing: threading.RLock = field(default_factory=threading.RLock, compare=False, repr=False)
     """Held while index and ledger are brought from one state to the next."""
+    writing: set[str] = field(default_factory=set, compare=False, repr=False)
+    """Versions whose points are being written and are not published yet: a check leaves them alone."""
 
 
 def contract_of(encoder: Encoder) -> Contract:
@@ -67,9 +69,18 @@ def ingest(
     version, and the next run finishes the work. Raises IngestError if the document can't be read,
     Interrupted between two batches once `stopping()`.
     """
+    version = document.version(shelf.index.contract.recipe)
+    try:
+        return _ingest(document, version, shelf, parse, stopping)
+    finally:
+        shelf.writing.discard(version)
+
+
+def _ingest(
+    document: Document, version: str, shelf: Shelf, parse: Parse, stopping: Callable[[], bool]
+) -> tuple[Outcome, int]:
     ledger, index = shelf.ledger, shelf.index
     before = ledger.published_version(document.id)
-    version = document.version(index.contract.recipe)
     known = ledger.chunks_of(version)
     if before == version and known is not None:
         ledger.clear_failure(document.id)
@@ -77,8 +88,10 @@ def ingest(
 
     if known is None:
         chunks = _chunk(document, version, shelf, parse(document))
+        with shelf.changing:
+            shelf.writing.add(version)
         _write(chunks, version, shelf, stopping)
-        title, language, known = chunks[0].title, _main_language(chunks), len(chunks)
+        title, language, known = chunks[0].title, main_language(chunks), len(chunks)
         outcome: Outcome = "added" if before is None else "changed"
     else:
         title, language = "", ""  # the version's row is there
@@ -86,7 +99,9 @@ def ingest(
     with shelf.changing:
         cited_by = {row.id for row in ledger.documents_of([version]).get(version, [])}
         index.publish(version, sorted(cited_by | {document.id}))
-        ledger.publish(document, version, title=title, language=language, chunks=known)
+        ledger.publish(
+            document, version, title=title, language=language, chunks=known, recipe=index.contract.recipe
+        )
         if before is not None:
             settle(before, shelf)
     return outcome, known
@@ -111,23 +126,10 @@ def settle(version: str, shelf: Shelf) -> None:
         shelf.ledger.forget_version(version)
 
 
-def reconcile(shelf: Shelf) -> list[str]:
-    """After a start, make index and ledger agree; returns the names of documents that lost points.
-
-    Points of versions that were never published, or no longer are, go. A published version without
-    all of its points is given up; its documents say so and are ingested again by the next job.
-    """
-    published = shelf.ledger.versions(shelf.name)
-    for version in sorted(shelf.index.versions() - published.keys()):
-        shelf.index.delete(version)
-    lost = []
-    for version, chunks in published.items():
-        if shelf.index.count(version) == chunks:
-            continue
-        lost += [row.name for row in shelf.ledger.documents_of([version]).get(version, [])]
-        shelf.index.delete(version)
-        shelf.ledger.forget_version(version, "its points are missing from the index: ingest it again")
-    return lost
+def main_language(chunks: Sequence[Chunk]) -> str:
+    """The language of most chunks; "unknown" only if none is known."""
+    known = Counter(chunk.language for chunk in chunks if chunk.language != "unknown")
+    return known.most_common(1)[0][0] if known else "unknown"
 
 
 def _chunk(document: Document, version: str, shelf: Shelf, elements: Sequence[Element]) -> list[Chunk]:
@@ -159,9 +161,3 @@ def _write(chunks: Sequence[Chunk], version: str, shelf: Shelf, stopping: Callab
 def _batches(chunks: Sequence[Chunk]) -> Iterator[Sequence[Chunk]]:
     for start in range(0, len(chunks), _BATCH):
         yield chunks[start : start + _BATCH]
-
-
-def _main_language(chunks: Sequence[Chunk]) -> str:
-    """The language of most chunks; "unknown" only if none is known."""
-    known = Counter(chunk.language for chunk in chunks if chunk.language != "unknown")
-    return known.most_common(1)[0][0] if known else "unknown"

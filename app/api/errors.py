@@ -20,6 +20,7 @@ from ingest.errors import (
     UnknownCollection,
     UnknownDocument,
     UnknownJob,
+    UnknownPage,
     WrongEncoder,
 )
 
@@ -57,6 +58,7 @@ class _Answer(NamedTuple):
 _ANSWERS: dict[type[Exception], _Answer] = {
     UnknownCollection: _Answer(404, INVALID, "collection_not_found", "collection"),
     UnknownDocument: _Answer(404, INVALID, "document_not_found"),
+    UnknownPage: _Answer(404, INVALID, "page_not_found", "number"),
     UnknownJob: _Answer(404, INVALID, "job_not_found"),
     UnknownDim: _Answer(400, INVALID, "unknown_dim", "dim"),
     TextTooLong: _Answer(400, INVALID, "text_too_long"),
