@@ -155,12 +155,26 @@ def ask(question: Positional[str], *, collection: str = LIBRARY) -> None:
 
 @COMMANDS.command
 def collections(
-    action: Positional[Literal["list", "create", "delete"]] = "list", name: Positional[str] = ""
+    action: Positional[Literal["list", "create", "delete"]] = "list",
+    name: Positional[str] = "",
+    *,
+    mode: Literal["windows", "late"] | None = None,
+    chunk_tokens: int | None = None,
+    window_tokens: int | None = None,
+    dims: list[int] | None = None,
 ) -> None:
-    """List, create or delete collections."""
+    """List, create or delete collections.
+
+    mode: encode windows by themselves, or late, pooled from the text read as a whole.
+    chunk_tokens: longest passage; window_tokens: longest part of it with a vector of its own.
+    dims: Matryoshka prefixes stored beside the full vector.
+    """
+    from app.schemas import ChunkingChoice
+
     with _client() as client:
         if action == "create":
-            client.create_collection(_given(name, "collection"))
+            chunking = ChunkingChoice(mode=mode, chunk_tokens=chunk_tokens, window_tokens=window_tokens)
+            client.create_collection(_given(name, "collection"), chunking, dims)
         elif action == "delete":
             client.delete_collection(_given(name, "collection"))
         for one in client.collections():

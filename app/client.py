@@ -9,15 +9,25 @@ from pydantic import BaseModel, TypeAdapter
 from app.schemas import (
     AnswerEvent,
     AnswerRequest,
+    Check,
+    ChunkingChoice,
     Collection,
+    Deleted,
+    DocumentFilter,
+    DocumentIds,
     Documents,
+    DocumentSort,
     DocumentText,
     ErrorResponse,
     Health,
     Job,
     JobAction,
     JobDetail,
+    NewCollection,
     NewJob,
+    Outcome,
+    Preflight,
+    Preview,
     SearchRequest,
     SearchResponse,
 )
@@ -25,6 +35,8 @@ from app.schemas import (
 M = TypeVar("M", bound=BaseModel)
 
 TIMEOUT_S = 30.0
+LOOK_TIMEOUT_S = 120.0
+"""Reading a large file, or comparing a large collection."""
 ANSWER_TIMEOUT_S = 180.0
 """Between two pieces of an answer: a language model may think for long."""
 
@@ -65,32 +77,94 @@ class Client:
     def collections(self) -> list[Collection]:
         return TypeAdapter(list[Collection]).validate_json(self._send("GET", "/v1/collections").content)
 
-    def create_collection(self, name: str) -> Collection:
+    def create_collection(
+        self, name: str, chunking: ChunkingChoice | None = None, dims: list[int] | None = None
+    ) -> Collection:
         """A collection that is there already is returned as it is."""
+        body = NewCollection(name=name, chunking=chunking or ChunkingChoice(), dims=dims)
         return Collection.model_validate_json(
-            self._send("POST", "/v1/collections", json={"name": name}).content
+            self._send("POST", "/v1/collections", json=body.model_dump()).content
         )
 
     def delete_collection(self, name: str) -> None:
         self._send("DELETE", f"/v1/collections/{name}")
+
+    def check_collection(self, name: str, *, repair: bool = False) -> Check:
+        """Compare ledger and index; with `repair`, what was wrong before it."""
+        response = self._send(
+            "POST", f"/v1/collections/{name}/check", params={"repair": repair}, timeout=LOOK_TIMEOUT_S
+        )
+        return Check.model_validate_json(response.content)
 
     def documents(
         self,
         collection: str,
         *,
         text: str = "",
-        state: str | None = None,
+        state: DocumentFilter | None = None,
+        language: str | None = None,
+        sort: DocumentSort = "name",
+        descending: bool = False,
         limit: int = 100,
         offset: int = 0,
     ) -> Documents:
-        query = {"collection": collection, "text": text, "limit": limit, "offset": offset}
-        return self._get("/v1/documents", Documents, **query, **({"state": state} if state else {}))
+        return self._get(
+            "/v1/documents",
+            Documents,
+            collection=collection,
+            text=text,
+            sort=sort,
+            descending=descending,
+            limit=limit,
+            offset=offset,
+            **_given(state=state, language=language),
+        )
 
     def document(self, document: str) -> DocumentText:
         return self._get(f"/v1/documents/{document}", DocumentText)
 
     def original(self, document: str) -> bytes:
         return self._send("GET", f"/v1/documents/{document}/original").content
+
+    def picture(self, document: str, page: int) -> tuple[bytes, int]:
+        """A page of a pdf as PNG, and how many pages it has."""
+        response = self._send("GET", f"/v1/documents/{document}/pages/{page}", timeout=LOOK_TIMEOUT_S)
+        return response.content, int(response.headers["x-pages"])
+
+    def preflight(self, collection: str, files: Sequence[tuple[str, BinaryIO]]) -> list[Preflight]:
+        """What ingesting each of the files (name, content) would do."""
+        response = self._send(
+            "POST",
+            "/v1/documents/preflight",
+            params={"collection": collection},
+            files=[("files", file) for file in files],
+            timeout=LOOK_TIMEOUT_S,
+        )
+        return TypeAdapter(list[Preflight]).validate_json(response.content)
+
+    def preview(self, collection: str, name: str, content: BinaryIO) -> Preview:
+        """What would become of a file."""
+        response = self._send(
+            "POST",
+            "/v1/documents/preview",
+            params={"collection": collection},
+            files=[("file", (name, content))],
+            timeout=LOOK_TIMEOUT_S,
+        )
+        return Preview.model_validate_json(response.content)
+
+    def rerun(self, collection: str, documents: Sequence[str]) -> Job:
+        """Ingest documents (ids) once more."""
+        body = DocumentIds(collection=collection, documents=list(documents))
+        return Job.model_validate_json(
+            self._send("POST", "/v1/documents/rerun", json=body.model_dump()).content
+        )
+
+    def delete_documents(self, collection: str, documents: Sequence[str]) -> int:
+        """Delete documents (ids); how many there were."""
+        body = DocumentIds(collection=collection, documents=list(documents))
+        response = self._send("POST", "/v1/documents/delete", json=body.model_dump())
+        return Deleted.model_validate_json(response.content).deleted
 
     def delete_document(self, document: str) -> None:
         self._send("DELETE", f"/v1/documents/{document}")
@@ -106,12 +180,14 @@ class Client:
         body = NewJob(path=path, collection=collection, sync=sync)
         return Job.model_validate_json(self._send("POST", "/v1/jobs", json=body.model_dump()).content)
 
-    def jobs(self, limit: int = 20) -> list[Job]:
-        response = self._send("GET", "/v1/jobs", params={"limit": limit})
+    def jobs(self, limit: int = 20, *, offset: int = 0, collection: str | None = None) -> list[Job]:
+        """Newest first."""
+        query = {"limit": limit, "offset": offset, **_given(collection=collection)}
+        response = self._send("GET", "/v1/jobs", params=query)
         return TypeAdapter(list[Job]).validate_json(response.content)
 
-    def job(self, job: str) -> JobDetail:
-        return self._get(f"/v1/jobs/{job}", JobDetail)
+    def job(self, job: str, *, outcome: Outcome | None = None, limit: int | None = None) -> JobDetail:
+        return self._get(f"/v1/jobs/{job}", JobDetail, **_given(outcome=outcome, limit=limit))
 
     def act(self, job: str, action: JobAction) -> Job:
         return Job.model_validate_json(self._send("POST", f"/v1/jobs/{job}/{action}").content)
@@ -155,6 +231,11 @@ class Client:
         if isinstance(error, httpx.ConnectError):
             return ServiceError(f"no service at {self.url}: start it with `kalm up`", "unreachable")
         return ServiceError(f"the service at {self.url} did not answer ({error})", "unreachable")
+
+
+def _given(**query: Any) -> dict[str, Any]:
+    """The parameters that say something."""
+    return {name: value for name, value in query.items() if value is not None}
 
 
 def _refused(response: httpx.Response) -> ServiceError:

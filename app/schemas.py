@@ -49,27 +49,93 @@ class Health(Model):
     """Name of the language model; None when answers are quotes."""
 
 
+class Chunking(Model):
+    """How texts become vectors."""
+
+    mode: Literal["windows", "late"]
+    """Each window encoded by itself, or pooled from its text read as a whole (late chunking)."""
+    chunk_tokens: int
+    """Longest passage that is found and quoted, in the encoder's own tokens."""
+    window_tokens: int
+    """Longest part of a passage with a vector of its own."""
+
+
+class ChunkingChoice(Model):
+    """What is not given is as the encoder does best."""
+
+    mode: Literal["windows", "late"] | None = None
+    chunk_tokens: int | None = None
+    window_tokens: int | None = None
+
+
 class NewCollection(Model):
     name: CollectionName
+    chunking: ChunkingChoice = ChunkingChoice()
+    """Stays for the collection's life."""
+    dims: list[int] | None = None
+    """Matryoshka prefixes stored beside the full vector; about a quarter of it, unless given."""
 
 
 class Collection(Model):
     name: str
     encoder: str
+    fingerprint: str
+    """Of the encoder that built it: weights, tokenizer, pooling, prompts."""
     usable: bool
     """False when another encoder built it than the one in use; `problem` says what to do."""
     problem: str | None = None
     dims: list[int]
     """Widths that can be searched, longest first."""
+    chunking: Chunking
+    recipe: str
+    """Parser and chunker that documents are ingested with from now on."""
     documents: int
     failed: int
+    stale: int
+    """Documents that an older recipe made: ingest them again."""
     chunks: int
     languages: dict[str, int]
     """Chunks per language code."""
     created: datetime
 
 
+class MissingPoints(Model):
+    """A published version of which the index lacks points."""
+
+    version: str
+    expected: int
+    found: int
+    documents: list[str]
+    """Ids of the documents served from it: to be ingested again."""
+    names: list[str]
+
+
+class UnknownPoints(Model):
+    """Points of a version that the ledger does not publish."""
+
+    version: str
+    points: int
+
+
+class Check(Model):
+    """How a collection's ledger and index compare; after a repair, how they did before it."""
+
+    consistent: bool
+    repaired: bool
+    versions: int
+    expected_points: int
+    points: int
+    missing: list[MissingPoints]
+    unknown: list[UnknownPoints]
+    hidden: int
+    """Versions that are whole and that searches do not find."""
+    uncited: int
+    """Versions that no document is served from."""
+
+
 DocumentState = Literal["ready", "failed"]
+DocumentFilter = Literal["ready", "failed", "stale"]
+DocumentSort = Literal["name", "updated", "size", "chunks"]
 
 
 class Document(Model):
@@ -89,11 +155,29 @@ class Document(Model):
     """Why the last attempt failed, and what to do. A ready document with an error serves its old version."""
     same_as: list[str] = []
     """Names of other documents with the same content; stored once."""
+    version: str | None = None
+    """The content it is served from; None while there is none."""
+    recipe: str | None = None
+    """Parser and chunker that made this version."""
+    stale: bool = False
+    """An older recipe made it: ingest it again."""
 
 
 class Documents(Model):
     documents: list[Document]
     total: int
+    languages: dict[str, int]
+    """Documents per main language, of the whole collection."""
+
+
+class DocumentIds(Model):
+    collection: CollectionName = "library"
+    documents: list[str] = Field(min_length=1, max_length=1000)
+
+
+class Deleted(Model):
+    deleted: int
+    """Fewer than were asked for if somebody else was faster."""
 
 
 class Passage(Model):
@@ -111,6 +195,8 @@ class DocumentText(Model):
 
     document: Document
     passages: list[Passage]
+    has_pictures: bool
+    """Whether its pages can be had as pictures: it is a pdf, and the file is still there."""
 
 
 class SearchRequest(Model):
@@ -218,6 +304,52 @@ class NewJob(Model):
     collection: CollectionName = "library"
     sync: bool = False
     """Also remove documents that came from this folder and are no longer in it."""
+
+
+class Preflight(Model):
+    """What ingesting a file would do."""
+
+    name: str
+    size_bytes: int
+    format: str | None
+    """Told by its bytes; None for one that is refused."""
+    outcome: Literal["added", "changed", "unchanged", "alias", "failed"]
+    same_as: list[str] = []
+    """Names of documents with the same content."""
+    error_code: str | None = None
+    error: str | None = None
+    """Why it would be refused, and what to do."""
+
+
+class PreviewElement(Model):
+    kind: str
+    depth: int
+    page: int | None
+    text: str
+    capped: bool
+    """The text goes on."""
+
+
+class PreviewChunk(Passage):
+    tokens: int
+    """In the encoder's own, without its headings."""
+
+
+class Preview(Model):
+    """What would become of a file; the first elements and chunks, and how many there are."""
+
+    file: Preflight
+    title: str
+    language: str
+    element_count: int
+    elements: list[PreviewElement]
+    chunk_count: int
+    chunks: list[PreviewChunk]
+    token_count: int
+    chunk_tokens: int
+    """The longest that a chunk may be, in tokens."""
+    seconds: float
+    """That reading and chunking took."""
 
 
 JobState = Literal["queued", "running", "waiting", "paused", "done", "cancelled", "stopped"]

@@ -14,22 +14,26 @@ from app.llm import LanguageModel
 from app.settings import Settings, reveal
 from embedder import Encoder
 from embedder.queue import QueuedEncoder
+from ingest.check import Report, check, repair
 from ingest.database import Database
-from ingest.errors import IndexLocked, IngestError, WrongEncoder
+from ingest.errors import IndexLocked, IngestError, SourceGone, UnknownDocument, WrongEncoder
 from ingest.index import Location, drop_index, open_index, stored_contract
+from ingest.index.contract import Chunking, Contract
 from ingest.jobs import Job, Jobs
 from ingest.ledger import Ledger
-from ingest.pipeline import Shelf, contract_of, reconcile, remove
-from ingest.records import Chunk
+from ingest.pipeline import Shelf, contract_of, remove
+from ingest.records import Chunk, Picture, Source
 from ingest.runner import DOCUMENTS_AT_ONCE, Runner
 from ingest.sources import Originals
-from ingest.worker import ParseWorkers
+from ingest.worker import ParseWorker, ParseWorkers
 
 log = logging.getLogger(__name__)
 
 
 PARSERS = min(DOCUMENTS_AT_ONCE, os.cpu_count() or 1)
 """Processes that read files."""
+_NAMES = 5
+"""Of a job's files that stand in its label."""
 
 
 class NotAllowed(Exception):
@@ -54,6 +58,7 @@ class Service:
         database: Database,
         originals: Originals,
         parsers: ParseWorkers,
+        reader: ParseWorker,
         llm: LanguageModel | None,
         limits: Limits,
         claim: TextIO,
@@ -64,6 +69,8 @@ class Service:
         self.jobs = Jobs(database)
         self.llm = llm
         self.limits = limits
+        self.reader = reader
+        """For people who look at a file: they never wait behind a job's."""
         self._database = database
         self._originals = originals
         self._parsers = parsers
@@ -97,6 +104,7 @@ class Service:
             Database(settings.data_dir / "ledger.sqlite"),
             Originals(settings.data_dir / "originals"),
             ParseWorkers(PARSERS, timeout_s=settings.parse_timeout_s, memory_mb=settings.parse_memory_mb),
+            ParseWorker(timeout_s=settings.parse_timeout_s, memory_mb=settings.parse_memory_mb),
             LanguageModel(settings.llm_url, settings.llm_model, reveal(settings.llm_api_key))
             if settings.llm_url
             else None,
@@ -116,6 +124,7 @@ class Service:
         self._runner.stop()
         self.encoder.close()
         self._parsers.close()
+        self.reader.close()
         for shelf in self._shelves.values():
             shelf.index.close()
         self._database.close()
@@ -123,9 +132,15 @@ class Service:
 
     # collections
 
-    def create_collection(self, name: str) -> Shelf:
-        """Make and open a collection; one that is there is opened."""
-        self.ledger.add_collection(name)
+    def create_collection(
+        self, name: str, chunking: Chunking | None = None, dims: Sequence[int] | None = None
+    ) -> Shelf:
+        """Make and open a collection; one that is there is opened as it is. Raises NotPossible."""
+        with self._opening:
+            if name not in self.ledger.collections():
+                contract = contract_of(self.encoder, chunking, dims)
+                open_index(name, contract, self.location).close()
+                self.ledger.add_collection(name)
         return self.shelf(name)
 
     def shelf(self, name: str) -> Shelf:
@@ -135,19 +150,24 @@ class Service:
                 self.ledger.require_collection(name)
                 index = open_index(name, contract_of(self.encoder), self.location)
                 shelf = Shelf(name, index, self.encoder, self.ledger)
-                for lost in reconcile(shelf):
-                    log.error("%s: points of %s are missing; ingest it again", name, lost)
+                for lost in repair(shelf).lost:
+                    log.error("%s: points of %s are missing; ingest it again", name, lost.name)
                 self._shelves[name] = shelf
             return self._shelves[name]
 
-    def foreign_encoder(self, name: str) -> tuple[str, str] | None:
-        """The encoder that built a collection, and what to do, if it is another than the one in use."""
+    def contract(self, name: str) -> tuple[Contract, str | None]:
+        """What a collection promises; and what to do if another encoder built it."""
         try:
-            self.shelf(name)
+            return self.shelf(name).index.contract, None
         except WrongEncoder as error:
-            contract = stored_contract(name, self.location)
-            return (contract.encoder if contract else "unknown"), str(error)
-        return None
+            stored = stored_contract(name, self.location)
+            assert stored is not None  # it was refused for what it says
+            return stored, str(error)
+
+    def check(self, name: str, *, mend: bool) -> Report:
+        """Compare a collection's ledger with its index; `mend` also makes them agree."""
+        shelf = self.shelf(name)
+        return repair(shelf) if mend else check(shelf)
 
     def delete_collection(self, name: str) -> None:
         """Drop a collection with its points. Raises UnknownCollection."""
@@ -166,6 +186,30 @@ class Service:
         row = self.ledger.document(document)
         remove(document, self.shelf(row.collection))
 
+    def delete_documents(self, collection: str, documents: Sequence[str]) -> int:
+        """Delete those of `documents` that are still in the collection; how many were."""
+        shelf = self.shelf(collection)
+        rows = self.ledger.documents_by_id(collection, documents)
+        for row in rows:
+            remove(row.id, shelf)
+        return len(rows)
+
+    def rerun(self, collection: str, documents: Sequence[str]) -> Job:
+        """Queue documents once more, from where they came. Raises UnknownDocument if none is left."""
+        self.shelf(collection)
+        rows = self.ledger.documents_by_id(collection, documents)
+        if not rows:
+            raise UnknownDocument(f"none of these documents is in {collection!r} any more")
+        items = [Source(row.uri, row.name, row.path) for row in rows]
+        return self._queue(self.jobs.add(collection, _label(items), items=items))
+
+    def picture(self, document: str, number: int) -> Picture:
+        """A page (1-based) of a pdf. Raises UnknownDocument, UnknownPage, IngestError."""
+        row = self.ledger.document(document)
+        if not row.path.is_file():
+            raise SourceGone(f"{row.name}: the file is no longer at its source")
+        return self.reader.picture(row.path, row.name, number)
+
     def chunks(self, document: str) -> list[Chunk]:
         """A document's chunks in reading order; none if it was never ingested. Raises UnknownDocument."""
         row = self.ledger.document(document)
@@ -177,7 +221,7 @@ class Service:
         items = [
             self._originals.keep(name, content, max_bytes=self.limits.max_bytes) for name, content in files
         ]
-        return self._queue(self.jobs.add(collection, ", ".join(item.name for item in items), items=items))
+        return self._queue(self.jobs.add(collection, _label(items), items=items))
 
     def ingest_path(self, collection: str, path: Path, *, sync: bool) -> Job:
         """Queue a file or folder of this machine. Raises NotAllowed outside of the allowed roots."""
@@ -200,6 +244,12 @@ class Service:
     def _queue(self, job: Job) -> Job:
         self._runner.wake()
         return job
+
+
+def _label(items: Sequence[Source]) -> str:
+    """What a job is about, in a line."""
+    names = [item.name for item in items[:_NAMES]]
+    return ", ".join([*names, f"+{len(items) - _NAMES}"] if len(items) > _NAMES else names)
 
 
 def _encoder(settings: Settings) -> Encoder:

@@ -14,7 +14,8 @@ CREATE TABLE IF NOT EXISTS collections (name TEXT PRIMARY KEY, created TEXT NOT 
 CREATE TABLE IF NOT EXISTS versions (
     id TEXT PRIMARY KEY,
     collection TEXT NOT NULL REFERENCES collections(name) ON DELETE CASCADE,
-    title TEXT NOT NULL, language TEXT NOT NULL, chunks INTEGER NOT NULL
+    title TEXT NOT NULL, language TEXT NOT NULL, chunks INTEGER NOT NULL,
+    recipe TEXT NOT NULL
 );
 CREATE TABLE IF NOT EXISTS likenesses (
     version TEXT NOT NULL REFERENCES versions(id) ON DELETE CASCADE,
@@ -60,7 +61,6 @@ CREATE TABLE IF NOT EXISTS stages (
 CREATE INDEX IF NOT EXISTS items_by_outcome ON items(job, outcome, position);
 """
 
-
 _VERSION = 2
 """Of the schema."""
 
@@ -78,6 +78,7 @@ class Database:
             self._connection.execute(f"PRAGMA {pragma}")
         found = self._connection.execute("PRAGMA user_version").fetchone()[0]
         if found != _VERSION and self._connection.execute("SELECT 1 FROM sqlite_master").fetchone():
+            self._connection.close()
             raise IndexDamaged(
                 f"{path} is of another version of kalm-rag (schema {found}, this one's is {_VERSION}): "
                 "choose another KALM_DATA_DIR and ingest again"

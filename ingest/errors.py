@@ -14,7 +14,7 @@ StoreError                nothing can go on until somebody acts
 ├── IndexUnavailable      the server does not answer
 ├── IndexDamaged          the files of the index can't be read, or points are missing
 └── DiskFull              free space is below the floor
-UnknownCollection, UnknownDocument, UnknownJob
+UnknownCollection, UnknownDocument, UnknownPage, UnknownJob
 """
 
 
@@ -76,11 +76,19 @@ class DiskFull(StoreError):
     pass
 
 
+class NotPossible(ValueError):
+    """A collection is to be made as its encoder can't serve it."""
+
+
 class UnknownCollection(LookupError):
     pass
 
 
 class UnknownDocument(LookupError):
+    pass
+
+
+class UnknownPage(LookupError):
     pass
 
 

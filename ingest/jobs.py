@@ -120,9 +120,15 @@ class Jobs:
         with self._db.write() as db:
             _add_items(db, job, [source], "removed")
 
-    def latest(self, limit: int = 50) -> list[Job]:
-        """Newest first."""
-        rows = self._db.read("SELECT * FROM jobs ORDER BY created DESC, rowid DESC LIMIT ?", limit)
+    def latest(self, limit: int = 50, *, offset: int = 0, collection: str | None = None) -> list[Job]:
+        """Newest first, of all collections or of one."""
+        rows = self._db.read(
+            "SELECT * FROM jobs WHERE ?1 IS NULL OR collection = ?1 "
+            "ORDER BY created DESC, rowid DESC LIMIT ?2 OFFSET ?3",
+            collection,
+            limit,
+            offset,
+        )
         return [self._job(row) for row in rows]
 
     def get(self, job: str) -> Job:
@@ -146,10 +152,15 @@ class Jobs:
         at = self._db.read("SELECT min(retry_at) AS at FROM jobs WHERE state = 'waiting'")[0]["at"]
         return None if at is None else (datetime.fromisoformat(at) - datetime.now(UTC)).total_seconds()
 
-    def items(self, job: str) -> list[Item]:
-        return [
-            _item(row) for row in self._db.read("SELECT * FROM items WHERE job = ? ORDER BY position", job)
-        ]
+    def items(self, job: str, *, outcome: Outcome | None = None, limit: int = -1) -> list[Item]:
+        """What became of each document, or of those with one outcome; `limit` -1 for all."""
+        rows = self._db.read(
+            "SELECT * FROM items WHERE job = ?1 AND (?2 IS NULL OR outcome = ?2) ORDER BY position LIMIT ?3",
+            job,
+            outcome,
+            limit,
+        )
+        return [_item(row) for row in rows]
 
     def begin(self, job: str) -> bool:
         """Start a job, or go on with it; False if somebody paused or cancelled it meanwhile."""
@@ -164,12 +175,14 @@ class Jobs:
     def claim_item(self, job: str) -> Item | None:
         """The next queued item of a running job, now running, with one attempt more; None if none is left.
 
-        Attempts are counted before the work, so a file that kills the process is found out.
+        Attempts are counted before the work, so a file that kills the process is found out. Of two items
+        of one source the later waits for the earlier, and so wins.
         """
         with self._db.write(durable=False) as db:
             row = db.execute(
                 "UPDATE items SET outcome = 'running', attempts = attempts + 1 WHERE job = ?1 AND position = "
-                "(SELECT min(position) FROM items WHERE job = ?1 AND outcome = 'queued') "
+                "(SELECT min(position) FROM items WHERE job = ?1 AND outcome = 'queued' AND uri NOT IN "
+                "(SELECT uri FROM items WHERE job = ?1 AND outcome = 'running')) "
                 "AND (SELECT state FROM jobs WHERE id = ?1) = 'running' RETURNING *",
                 (job,),
             ).fetchone()

@@ -18,6 +18,10 @@ from ingest.database import Database, now
 from ingest.errors import UnknownCollection, UnknownDocument
 from ingest.records import Chunk, Document, Source, document_id
 
+DocumentSort = Literal["name", "updated", "size", "chunks"]
+DocumentFilter = Literal["ready", "failed", "stale"]
+"""Stale: served from a version that another recipe made."""
+
 
 @dataclass(frozen=True, slots=True)
 class DocumentRow:
@@ -36,6 +40,8 @@ class DocumentRow:
     language: str | None
     """The one most of its chunks are in."""
     chunks: int
+    recipe: str | None
+    """That of the version: parser and chunker, as in `Contract.recipe`."""
     error_code: str | None
     error: str | None
     """Why the last attempt failed; the published version, if there is one, still serves."""
@@ -51,12 +57,14 @@ class Described:
     chunks: int
     likeness: int | None
     """`likeness.fingerprint`."""
+    recipe: str
+    """Of the parser and chunker that made it."""
 
     @classmethod
-    def of(cls, chunks: Sequence[Chunk], bits: int | None) -> "Described":
+    def of(cls, chunks: Sequence[Chunk], bits: int | None, recipe: str) -> "Described":
         known = Counter(chunk.language for chunk in chunks if chunk.language != "unknown")
         language = known.most_common(1)[0][0] if known else "unknown"
-        return cls(chunks[0].title, language, len(chunks), bits)
+        return cls(chunks[0].title, language, len(chunks), bits, recipe)
 
 
 class Ledger:
@@ -93,16 +101,32 @@ class Ledger:
         collection: str,
         *,
         text: str = "",
-        state: Literal["ready", "failed"] | None = None,
+        state: DocumentFilter | None = None,
+        language: str | None = None,
+        recipe: str = "",
+        sort: DocumentSort = "name",
+        descending: bool = False,
         limit: int = 100,
         offset: int = 0,
     ) -> tuple[list[DocumentRow], int]:
-        """Those whose name or title contains `text`, by name; and how many there are in all."""
-        values = (collection, text.casefold(), text.casefold(), state, state == "ready")
-        rows = self._db.read(
-            _DOCUMENTS + _MATCHING + " ORDER BY d.name, d.uri LIMIT ? OFFSET ?", *values, limit, offset
+        """Those whose name or title contains `text`, sorted; and how many there are in all.
+
+        `recipe` is the one in use: the state "stale" needs it.
+        """
+        where = (
+            " WHERE d.collection = ? AND (instr(casefold(d.name), ?) "
+            "OR instr(casefold(coalesce(v.title, '')), ?))"
         )
-        total = self._db.read("SELECT count(*) FROM (" + _DOCUMENTS + _MATCHING + ")", *values)  # noqa: S608 constants
+        values: list[object] = [collection, text.casefold(), text.casefold()]
+        if state is not None:
+            where += _STATES[state]
+            values += [recipe] if state == "stale" else []
+        if language is not None:
+            where += " AND v.language = ?"
+            values.append(language)
+        order = f" ORDER BY {_SORTS[sort]}{' DESC' if descending else ''}, d.name, d.uri LIMIT ? OFFSET ?"
+        rows = self._db.read(_DOCUMENTS + where + order, *values, limit, offset)
+        total = self._db.read(f"SELECT count(*) FROM ({_DOCUMENTS + where})", *values)  # noqa: S608 constants
         return [_document(row) for row in rows], total[0][0]
 
     def document(self, document: str) -> DocumentRow:
@@ -112,14 +136,17 @@ class Ledger:
             raise UnknownDocument(f"no document {document!r}; it may have been deleted")
         return _document(rows[0])
 
+    def documents_by_id(self, collection: str, documents: Iterable[str]) -> list[DocumentRow]:
+        """Those of `documents` (ids) that are in the collection, by name."""
+        wanted = json.dumps(list(documents))
+        return [_document(row) for row in self._db.read(_DOCUMENTS + _BY_ID, collection, wanted)]
+
     def documents_of(self, versions: Iterable[str]) -> dict[str, list[DocumentRow]]:
         """The documents that cite each of these versions, by name; a version nobody cites is left out."""
-        wanted = sorted(set(versions))
-        marks = ", ".join("?" * len(wanted))
+        wanted = json.dumps(sorted(set(versions)))  # one value: the number of `?` is limited
         cited: dict[str, list[DocumentRow]] = {}
-        for row in self._db.read(
-            f"{_DOCUMENTS} WHERE d.version IN ({marks}) ORDER BY d.name, d.uri", *wanted
-        ):
+        rows = self._db.read(_DOCUMENTS + _OF_VERSIONS, wanted)
+        for row in rows:
             cited.setdefault(row["version"], []).append(_document(row))
         return cited
 
@@ -158,6 +185,15 @@ class Ledger:
         rows = self._db.read("SELECT id, chunks FROM versions WHERE collection = ?", collection)
         return {row["id"]: row["chunks"] for row in rows}
 
+    def uncited_versions(self, collection: str) -> list[str]:
+        """Published versions that no document points to."""
+        rows = self._db.read(
+            "SELECT id FROM versions WHERE collection = ? "
+            "AND NOT EXISTS (SELECT 1 FROM documents WHERE version = versions.id)",
+            collection,
+        )
+        return [row["id"] for row in rows]
+
     def counts(self, collection: str) -> tuple[int, int, int]:
         """Documents, failed documents, chunks."""
         row = self._db.read(
@@ -181,6 +217,19 @@ class Ledger:
             json.dumps(likeness.bands(bits)),
         )
         return [row["name"] for row in rows if likeness.alike(bits, int(row["bits"], 16))]
+
+    def stale(self, collection: str, recipe: str) -> int:
+        """How many documents are served from a version that another recipe made."""
+        return self.documents(collection, state="stale", recipe=recipe, limit=0)[1]
+
+    def languages(self, collection: str) -> dict[str, int]:
+        """Documents per language that most of their chunks are in."""
+        rows = self._db.read(
+            "SELECT v.language, count(*) AS number FROM documents d JOIN versions v ON v.id = d.version "
+            "WHERE d.collection = ? GROUP BY v.language ORDER BY number DESC, v.language",
+            collection,
+        )
+        return {row["language"]: row["number"] for row in rows}
 
     def publish(self, document: Document, version: str, described: Described | None) -> None:
         """From here on `document` is served from `version`: the one moment a change becomes visible.
@@ -224,19 +273,30 @@ class Ledger:
 
 
 _DOCUMENTS = (
-    "SELECT d.*, v.title, v.language, coalesce(v.chunks, 0) AS chunks "
+    "SELECT d.*, v.title, v.language, v.recipe, coalesce(v.chunks, 0) AS chunks "
     "FROM documents d LEFT JOIN versions v ON v.id = d.version"
 )
-_MATCHING = (
-    " WHERE d.collection = ? AND (instr(casefold(d.name), ?) OR instr(casefold(coalesce(v.title, '')), ?))"
-    " AND (? IS NULL OR (d.version IS NOT NULL) = ?)"
+_BY_ID = (
+    " WHERE d.collection = ? AND d.id IN (SELECT value FROM json_each(?)) ORDER BY casefold(d.name), d.uri"
 )
+_OF_VERSIONS = " WHERE d.version IN (SELECT value FROM json_each(?)) ORDER BY d.name, d.uri"
+_STATES: dict[DocumentFilter, str] = {
+    "ready": " AND d.version IS NOT NULL",
+    "failed": " AND d.version IS NULL",
+    "stale": " AND v.recipe <> ?",
+}
+_SORTS: dict[DocumentSort, str] = {
+    "name": "casefold(d.name)",
+    "updated": "d.updated",
+    "size": "d.size_bytes",
+    "chunks": "coalesce(v.chunks, 0)",
+}
 
 
 def _put_version(db: sqlite3.Connection, collection: str, version: str, described: Described) -> None:
     db.execute(
-        "INSERT INTO versions VALUES (?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING",
-        (version, collection, described.title, described.language, described.chunks),
+        "INSERT INTO versions VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING",
+        (version, collection, described.title, described.language, described.chunks, described.recipe),
     )
     if described.likeness is not None:
         bits = f"{described.likeness:016x}"
@@ -277,6 +337,7 @@ def _document(row: sqlite3.Row) -> DocumentRow:
         title=row["title"],
         language=row["language"],
         chunks=row["chunks"],
+        recipe=row["recipe"],
         error_code=row["error_code"],
         error=row["error"],
     )

@@ -7,9 +7,10 @@ from typing import Literal, Protocol
 
 import embedder
 from embedder.encoder import Encoder
+from embedder.errors import UnsupportedModel
 from ingest import likeness, windows
 from ingest.chunk import CHUNKER_VERSION, chunk
-from ingest.errors import IndexDamaged
+from ingest.errors import IndexDamaged, NotPossible
 from ingest.index.contract import Chunking, Contract, Index
 from ingest.jobs import Outcome
 from ingest.ledger import Described, Ledger
@@ -28,6 +29,8 @@ LONGEST_CHUNK = 128
 _BATCH = 64
 """Chunks between two writes: some seconds of work on a CPU, so stopping is quick."""
 
+FEWEST_TOKENS = 16
+"""Of a window: a shorter one holds no sentence."""
 _TRIES = 3
 """Until a document's points must have stayed."""
 
@@ -48,19 +51,51 @@ class Shelf:
     ledger: Ledger
     changing: threading.RLock = field(default_factory=threading.RLock, compare=False, repr=False)
     """Held while index and ledger are brought from one state to the next."""
+    writing: set[str] = field(default_factory=set, compare=False, repr=False)
+    """Versions whose points are being written and are not published yet: a check leaves them alone."""
 
 
-def contract_of(encoder: Encoder, chunking: Chunking | None = None) -> Contract:
-    """What a new collection promises: the full vector, and a prefix of about a quarter to find candidates."""
-    prefixes = [dim for dim in encoder.dims if dim <= encoder.dim // 2]
-    coarse = min(prefixes, key=lambda dim: abs(dim - encoder.dim // 4), default=None)
+def contract_of(
+    encoder: Encoder, chunking: Chunking | None = None, dims: Sequence[int] | None = None
+) -> Contract:
+    """What a new collection promises.
+
+    `dims`: prefixes stored beside the full vector; without, one of about a quarter, to find candidates.
+    Raises NotPossible for what the encoder can't do.
+    """
+    chunking = chunking or default_chunking(encoder)
+    _check_chunking(chunking, encoder)
+    unknown = [dim for dim in dims or () if dim not in encoder.dims]
+    if unknown:
+        known = ", ".join(map(str, encoder.dims))
+        raise NotPossible(f"{encoder.name} has {known} dims, not {', '.join(map(str, unknown))}")
+    prefixes = _default_prefix(encoder) if dims is None else dims
     return Contract(
         encoder=encoder.name,
         fingerprint=encoder.fingerprint,
-        dims=(encoder.dim, coarse) if coarse else (encoder.dim,),
-        chunking=chunking or default_chunking(encoder),
+        dims=tuple(sorted({encoder.dim, *prefixes}, reverse=True)),
+        chunking=chunking,
         recipe=RECIPE,
     )
+
+
+def _default_prefix(encoder: Encoder) -> list[int]:
+    prefixes = [dim for dim in encoder.dims if dim <= encoder.dim // 2]
+    return sorted(prefixes, key=lambda dim: abs(dim - encoder.dim // 4))[:1]
+
+
+def _check_chunking(chunking: Chunking, encoder: Encoder) -> None:
+    if not FEWEST_TOKENS <= chunking.window_tokens <= min(chunking.chunk_tokens, encoder.card.max_tokens):
+        raise NotPossible(
+            f"windows of {chunking.window_tokens} tokens in chunks of {chunking.chunk_tokens}: a window has "
+            f"at least {FEWEST_TOKENS} tokens, and at most as many as its chunk and as {encoder.name} reads "
+            f"({encoder.card.max_tokens})"
+        )
+    if chunking.mode == "late":
+        try:
+            encoder.encode_spans("late", [(0, 4)])
+        except UnsupportedModel as error:
+            raise NotPossible(f"{encoder.name} can't chunk late ({error}): take mode 'windows'") from error
 
 
 def default_chunking(encoder: Encoder) -> Chunking:
@@ -99,9 +134,16 @@ def ingest(document: Document, shelf: Shelf, parse: Parse, watch: Watch) -> Repo
     version, and the next run finishes the work. Raises IngestError if the document can't be read,
     StoreError if nothing can be written now, Interrupted once the service is stopping.
     """
-    ledger = shelf.ledger
-    before = ledger.published_version(document.id)
     version = document.version(shelf.index.contract.recipe)
+    try:
+        return _ingest(document, version, shelf, parse, watch)
+    finally:
+        shelf.writing.discard(version)
+
+
+def _ingest(document: Document, version: str, shelf: Shelf, parse: Parse, watch: Watch) -> Report:
+    ledger, recipe = shelf.ledger, shelf.index.contract.recipe
+    before = ledger.published_version(document.id)
     known = ledger.chunks_of(version)
     if before == version and known is not None:
         ledger.clear_failure(document.id)
@@ -115,9 +157,11 @@ def ingest(document: Document, shelf: Shelf, parse: Parse, watch: Watch) -> Repo
     chunks = _chunk(document, version, shelf, elements, watch)
     bits = likeness.fingerprint("\n".join(chunk.text for chunk in chunks))
     twins = ledger.alike(document.collection, bits, document.id)
+    with shelf.changing:
+        shelf.writing.add(version)
     for _ in range(_TRIES):
         _write(chunks, shelf, watch)
-        if outcome := _publish(document, version, shelf, Described.of(chunks, bits)):
+        if outcome := _publish(document, version, shelf, Described.of(chunks, bits, recipe)):
             break
     else:
         raise IndexDamaged(f"{len(chunks)} chunks of {document.source.name} do not stay in {shelf.name!r}")
@@ -165,25 +209,6 @@ def settle(version: str, shelf: Shelf) -> None:
     else:
         shelf.index.delete(version)
         shelf.ledger.forget_version(version)
-
-
-def reconcile(shelf: Shelf) -> list[str]:
-    """After a start, make index and ledger agree; returns the names of documents that lost points.
-
-    Points of versions that were never published, or no longer are, go. A published version without
-    all of its points is given up; its documents say so and are ingested again by the next job.
-    """
-    published = shelf.ledger.versions(shelf.name)
-    for version in sorted(shelf.index.versions() - published.keys()):
-        shelf.index.delete(version)
-    lost = []
-    for version, chunks in published.items():
-        if shelf.index.count(version) == chunks:
-            continue
-        lost += [row.name for row in shelf.ledger.documents_of([version]).get(version, [])]
-        shelf.index.delete(version)
-        shelf.ledger.forget_version(version, "its points are missing from the index: ingest it again")
-    return lost
 
 
 def _chunk(

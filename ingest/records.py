@@ -74,6 +74,15 @@ class Element:
 
 
 @dataclass(frozen=True, slots=True)
+class Picture:
+    """A page of a document as it looks."""
+
+    png: bytes
+    pages: int
+    """How many the document has."""
+
+
+@dataclass(frozen=True, slots=True)
 class Chunk:
     """What is embedded and shown: a run of whole sentences under one heading."""
 

@@ -4,6 +4,7 @@ The child has limits of time and memory, no network, no other programs, no secre
 lines. One that exceeds a limit is killed and the next file gets a new one.
 """
 
+import base64
 import json
 import os
 import queue
@@ -15,12 +16,13 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from ingest import errors
-from ingest.errors import IngestError, ParseLimit
-from ingest.records import Element
+from ingest.errors import IngestError, ParseLimit, UnknownPage
+from ingest.records import Element, Picture
 
 _FILES_PER_CHILD = 200
 """Then a fresh one: parsers leak."""
@@ -48,15 +50,28 @@ class ParseWorker:
 
     def parse(self, path: Path, name: str) -> list[Element]:
         """The elements of a file. Raises IngestError; ParseLimit if the child had to be killed."""
+        return [Element(*fields) for fields in self._do("parse", path, name)["elements"]]
+
+    def format_of(self, path: Path, name: str) -> str:
+        """The format of a file, told by its bytes. Raises IngestError for one that can't be read."""
+        found: str = self._do("format", path, name)["format"]
+        return found
+
+    def picture(self, path: Path, name: str, number: int) -> Picture:
+        """A page (1-based) of a pdf. Raises IngestError, UnknownPage."""
+        found = self._do("picture", path, name, number=number)
+        return Picture(base64.b64decode(found["png"]), found["pages"])
+
+    def _do(self, task: str, path: Path, name: str, **more: int) -> dict[str, Any]:
         with self._lock:
             if self._child is None or self._child.poll() is not None or self._files >= _FILES_PER_CHILD:
                 self._start()
             self._files += 1
-            answer = self._ask({"path": str(path.absolute()), "name": name})
+            answer = self._ask({"task": task, "path": str(path.absolute()), "name": name, **more})
         if "error" in answer:
             kind = getattr(errors, answer["error"], IngestError)
             raise kind(answer["message"])
-        return [Element(*fields) for fields in answer["elements"]]
+        return answer
 
     def close(self) -> None:
         with self._lock:
@@ -81,7 +96,7 @@ class ParseWorker:
         )
         self._files = 0
 
-    def _ask(self, request: dict[str, str]) -> dict[str, Any]:
+    def _ask(self, request: dict[str, Any]) -> dict[str, Any]:
         assert self._child is not None
         assert self._child.stdin is not None
         name = request["name"]
@@ -175,27 +190,53 @@ def serve(memory_mb: int, timeout_s: float) -> None:
     """The child: answer requests until stdin ends."""
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # what a library prints must not look like an answer
-    from ingest.parse import parse  # before the limits: its imports are ours, not the file's
+    import ingest.parse  # noqa: F401 before the limits: its imports are ours, not the file's
 
     _limit(memory_mb)
     for line in sys.stdin:
-        request = json.loads(line)
+        request: dict[str, Any] = json.loads(line)
+        name = request["name"]
         _limit_time(timeout_s)
         try:
-            found = parse(Path(request["path"]), request["name"])
-            answer: dict[str, Any] = {"elements": [(e.kind, e.text, e.depth, e.page) for e in found]}
-        except IngestError as error:
+            answer = _TASKS[request.pop("task")](Path(request.pop("path")), **request)
+        except (IngestError, UnknownPage) as error:
             answer = {"error": type(error).__name__, "message": str(error)}
         except OSError as error:
-            answer = {"error": "SourceGone", "message": f"{request['name']} can't be read ({error.strerror})"}
+            answer = {"error": "SourceGone", "message": f"{name} can't be read ({error.strerror})"}
         except (MemoryError, RecursionError):
             answer = {
                 "error": "ParseLimit",
-                "message": f"{request['name']}: reading it took more than {memory_mb} MB of memory; "
+                "message": f"{name}: reading it took more than {memory_mb} MB of memory; "
                 "split the file, or raise KALM_PARSE_MEMORY_MB",
             }
         answers.write(json.dumps(answer) + "\n")
         answers.flush()
+
+
+def _parse(path: Path, name: str) -> dict[str, Any]:
+    from ingest.parse import parse
+
+    return {"elements": [(e.kind, e.text, e.depth, e.page) for e in parse(path, name)]}
+
+
+def _format(path: Path, name: str) -> dict[str, Any]:
+    from ingest.parse.formats import format_of
+
+    return {"format": format_of(path, name)}
+
+
+def _picture(path: Path, name: str, number: int) -> dict[str, Any]:
+    from ingest.parse.picture import render
+
+    picture = render(path, name, number)
+    return {"png": base64.b64encode(picture.png).decode(), "pages": picture.pages}
+
+
+_TASKS: dict[str, Callable[..., dict[str, Any]]] = {
+    "parse": _parse,
+    "format": _format,
+    "picture": _picture,
+}
 
 
 def _limit(memory_mb: int) -> None:

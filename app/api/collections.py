@@ -1,12 +1,15 @@
 """Collections: list, make, drop."""
 
+from dataclasses import asdict, replace
 from datetime import datetime
 
 from fastapi import APIRouter, Request
 
 from app.api.auth import admin, editor, reader
-from app.schemas import Collection, NewCollection
+from app.schemas import Check, Chunking, Collection, MissingPoints, NewCollection, UnknownPoints
 from app.service import Service
+from ingest.check import Report
+from ingest.pipeline import default_chunking
 
 router = APIRouter(prefix="/v1/collections", tags=["collections"])
 
@@ -21,7 +24,8 @@ def collections(request: Request) -> list[Collection]:
 def create(body: NewCollection, request: Request) -> Collection:
     """Make a collection for the encoder in use; one that is there is returned as it is."""
     service: Service = request.app.state.service
-    service.create_collection(body.name)
+    chosen = body.chunking.model_dump(exclude_none=True)
+    service.create_collection(body.name, replace(default_chunking(service.encoder), **chosen), body.dims)
     return collection(body.name, request)
 
 
@@ -39,19 +43,52 @@ def delete(name: str, request: Request) -> None:
     service.delete_collection(name)
 
 
+@router.post("/{name}/check", dependencies=[admin])
+def check(name: str, request: Request, repair: bool = False) -> Check:
+    """Compare the ledger with the index; `repair` makes them agree, and the answer says what was wrong."""
+    service: Service = request.app.state.service
+    return _check(service.check(name, mend=repair), repaired=repair)
+
+
+def _check(report: Report, *, repaired: bool) -> Check:
+    return Check(
+        consistent=report.consistent,
+        repaired=repaired,
+        versions=report.versions,
+        expected_points=report.expected_points,
+        points=report.points,
+        missing=[
+            MissingPoints(
+                version=one.version,
+                expected=one.expected,
+                found=one.found,
+                documents=[row.id for row in one.documents],
+                names=[row.name for row in one.documents],
+            )
+            for one in report.missing
+        ],
+        unknown=[UnknownPoints(version=version, points=points) for version, points in report.unknown.items()],
+        hidden=len(report.hidden),
+        uncited=len(report.uncited),
+    )
+
+
 def _collection(service: Service, name: str, created: datetime) -> Collection:
     documents, failed, chunks = service.ledger.counts(name)
-    foreign = service.foreign_encoder(name)
-    index = None if foreign else service.shelf(name).index
+    contract, problem = service.contract(name)
     return Collection(
         name=name,
-        encoder=foreign[0] if foreign else service.encoder.name,
-        usable=foreign is None,
-        problem=foreign[1] if foreign else None,
-        dims=list(index.contract.dims) if index else [],
+        encoder=contract.encoder,
+        fingerprint=contract.fingerprint,
+        usable=problem is None,
+        problem=problem,
+        dims=list(contract.dims),
+        chunking=Chunking(**asdict(contract.chunking)),
+        recipe=contract.recipe,
         documents=documents,
         failed=failed,
+        stale=service.ledger.stale(name, contract.recipe),
         chunks=chunks,
-        languages=dict(index.languages()) if index else {},
+        languages=dict(service.shelf(name).index.languages()) if problem is None else {},
         created=created,
     )

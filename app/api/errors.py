@@ -16,10 +16,12 @@ from ingest.errors import (
     FileTooLarge,
     IndexUnavailable,
     IngestError,
+    NotPossible,
     StoreError,
     UnknownCollection,
     UnknownDocument,
     UnknownJob,
+    UnknownPage,
     WrongEncoder,
 )
 
@@ -57,7 +59,9 @@ class _Answer(NamedTuple):
 _ANSWERS: dict[type[Exception], _Answer] = {
     UnknownCollection: _Answer(404, INVALID, "collection_not_found", "collection"),
     UnknownDocument: _Answer(404, INVALID, "document_not_found"),
+    UnknownPage: _Answer(404, INVALID, "page_not_found", "number"),
     UnknownJob: _Answer(404, INVALID, "job_not_found"),
+    NotPossible: _Answer(400, INVALID, "not_possible"),
     UnknownDim: _Answer(400, INVALID, "unknown_dim", "dim"),
     TextTooLong: _Answer(400, INVALID, "text_too_long"),
     Overloaded: _Answer(429, "rate_limit_error", "rate_limit_exceeded"),

@@ -7,11 +7,14 @@ from fastapi import APIRouter, Query, Request
 
 from app import schemas
 from app.api.auth import admin, editor, reader
-from app.schemas import JobDetail, JobItem, NewJob, Progress, StageWork
+from app.schemas import CollectionName, JobDetail, JobItem, NewJob, Outcome, Progress, StageWork
 from app.service import Service
 from ingest import jobs as ingest_jobs
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
+
+MOST_ITEMS = 100_000
+"""Of a job in one answer."""
 
 
 @router.post("", status_code=202, dependencies=[admin])
@@ -22,15 +25,25 @@ def start(body: NewJob, request: Request) -> schemas.Job:
 
 
 @router.get("", dependencies=[reader])
-def latest(request: Request, limit: Annotated[int, Query(ge=1, le=500)] = 20) -> list[schemas.Job]:
-    """Newest first."""
+def latest(
+    request: Request,
+    limit: Annotated[int, Query(ge=1, le=500)] = 20,
+    offset: Annotated[int, Query(ge=0)] = 0,
+    collection: CollectionName | None = None,
+) -> list[schemas.Job]:
+    """Newest first, of all collections or of one."""
     service: Service = request.app.state.service
-    return [job_of(job, service) for job in service.jobs.latest(limit)]
+    return [job_of(job, service) for job in service.jobs.latest(limit, offset=offset, collection=collection)]
 
 
 @router.get("/{job}", dependencies=[reader])
-def detail(job: str, request: Request) -> JobDetail:
-    """A job with what became of each document."""
+def detail(
+    job: str,
+    request: Request,
+    outcome: Outcome | None = None,
+    limit: Annotated[int, Query(ge=1)] = MOST_ITEMS,
+) -> JobDetail:
+    """A job with what became of its documents: of all, or of those with one outcome."""
     service: Service = request.app.state.service
     return JobDetail(
         job=job_of(service.jobs.get(job), service),
@@ -50,7 +63,7 @@ def detail(job: str, request: Request) -> JobDetail:
                 error=item.error,
                 note=item.note,
             )
-            for item in service.jobs.items(job)
+            for item in service.jobs.items(job, outcome=outcome, limit=limit)
         ],
     )
 

@@ -9,9 +9,10 @@ from app.schemas import ErrorBody
 
 JSON_BYTES = 16 << 20
 """2048 texts of 8192 tokens do not fit, nor should they come in one request."""
-UPLOAD_PATH = "/v1/documents"
-UPLOAD_FILES = 100
-"""Largest files that one upload may hold."""
+UPLOADS = {"/v1/documents": 100, "/v1/documents/preflight": 100, "/v1/documents/preview": 1}
+"""Largest files that one upload may hold, by path."""
+_FORM_BYTES = 1 << 20
+"""That a form needs around its files."""
 
 
 class _TooLarge(Exception):
@@ -29,7 +30,8 @@ class Gate:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        limit = self._max_file_bytes * UPLOAD_FILES if scope["path"] == UPLOAD_PATH else JSON_BYTES
+        files = UPLOADS.get(scope["path"])
+        limit = self._max_file_bytes * files + _FORM_BYTES if files else JSON_BYTES
         read = 0
         refused = False
 

@@ -87,8 +87,12 @@ class Index(Protocol):
         """Points of one version, or of all, hidden ones included."""
         ...
 
-    def versions(self) -> set[str]:
-        """Every version that has points, hidden ones included."""
+    def versions(self) -> Mapping[str, int]:
+        """Every version that has points, and how many, hidden ones included."""
+        ...
+
+    def visible_versions(self) -> Mapping[str, int]:
+        """Every version that a search can find, and by how many points."""
         ...
 
     def search(

@@ -123,8 +123,11 @@ class EdgeIndex:
         with self._lock:
             return self._shard.count(edge.CountRequest(exact=True, filter=where))
 
-    def versions(self) -> set[str]:
-        return set(self._facet("version", None))
+    def versions(self) -> Mapping[str, int]:
+        return self._facet("version", None)
+
+    def visible_versions(self) -> Mapping[str, int]:
+        return self._facet("version", _visible(EVERYTHING))
 
     def languages(self) -> Mapping[str, int]:
         return self._facet("language", _visible(EVERYTHING))

@@ -108,8 +108,11 @@ class ServerIndex:
         where = None if version is None else _matching("version", [version])
         return self._call(lambda: self._client.count(self._name, count_filter=where, exact=True).count)
 
-    def versions(self) -> set[str]:
-        return set(self._facet("version", None))
+    def versions(self) -> Mapping[str, int]:
+        return self._facet("version", None)
+
+    def visible_versions(self) -> Mapping[str, int]:
+        return self._facet("version", _visible(EVERYTHING))
 
     def languages(self) -> Mapping[str, int]:
         return self._facet("language", _visible(EVERYTHING))

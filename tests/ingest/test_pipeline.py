@@ -1,13 +1,12 @@
 """A document's whole way in, and out again."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from ingest.errors import NoText
-from ingest.pipeline import Interrupted, Report, Shelf, ingest, reconcile, remove
-from ingest.records import Document, Element, Source, Stage
+from ingest.pipeline import Report, Shelf, ingest, remove
+from ingest.records import Document, Element, Source
 from ingest.sources import read_document
 from tests.ingest.conftest import Unwatched, read_lines
 
@@ -46,7 +45,7 @@ def test_an_edited_file_leaves_nothing_stale(tmp_path: Path, shelf: Shelf) -> No
     assert put(tmp_path / "a.md", "# A\n\nthree", shelf).outcome == "changed"
 
     assert found("one two three", shelf) == ["three"]
-    assert shelf.index.versions() == set(shelf.ledger.versions("library"))
+    assert shelf.index.versions() == shelf.ledger.versions("library")
 
 
 def test_a_copy_shares_the_points_and_both_are_cited(tmp_path: Path, shelf: Shelf) -> None:
@@ -91,44 +90,3 @@ def test_a_file_that_became_unreadable_still_serves_its_last_good_version(
         ingest(write(tmp_path / "a.md", ""), shelf, fail, Unwatched())
 
     assert found("one", shelf) == ["one two three"]
-
-
-def test_an_interrupted_document_is_hidden_and_its_points_go_at_the_next_start(
-    tmp_path: Path, open_shelf: Callable[[], Shelf]
-) -> None:
-    shelf = open_shelf()
-    long = write(tmp_path / "a.md", "\n".join(f"# {n}\n\n" + f"word{n} " * 200 for n in range(100)))
-
-    class StopsAtTheSecondBatch(Unwatched):
-        batches = 0
-
-        def enter(self, stage: Stage) -> None:
-            self.batches += stage == "encode"
-            if self.batches == 2:
-                raise Interrupted
-
-    with pytest.raises(Interrupted):
-        ingest(long, shelf, read_lines, StopsAtTheSecondBatch())
-
-    assert shelf.index.count() > 0
-    assert found("word3", shelf) == []
-    restarted = open_shelf()
-    assert reconcile(restarted) == []
-    assert restarted.index.count() == 0
-
-
-def test_points_that_are_missing_after_a_start_are_told_and_ingested_again(
-    tmp_path: Path, open_shelf: Callable[[], Shelf]
-) -> None:
-    shelf = open_shelf()
-    put(tmp_path / "a.md", "one two three", shelf)
-    shelf.index.delete(next(iter(shelf.index.versions())))
-
-    restarted = open_shelf()
-    assert reconcile(restarted) == ["a.md"]
-
-    row = restarted.ledger.documents("library")[0][0]
-    assert row.version is None
-    assert row.error == "its points are missing from the index: ingest it again"
-    put(tmp_path / "a.md", "one two three", restarted)
-    assert found("one", restarted) == ["one two three"]

@@ -2,10 +2,11 @@
 
 import streamlit as st
 
-from app.schemas import Collection, Document
+from app.schemas import Collection, Document, DocumentFilter
 from app.ui.session import attempt, choose_collection, client, escape_markdown, kept, nothing_yet, texts
 
 ROWS = 200
+STATES: tuple[DocumentFilter, ...] = ("ready", "failed", "stale")
 
 t = texts()
 
@@ -79,9 +80,7 @@ if not collection.documents:
     nothing_yet(t("no_documents"), t)
 with st.container(horizontal=True, vertical_alignment="bottom"):
     text = st.text_input(t("find_document"), key="name", bind="query-params")
-    state = st.segmented_control(
-        t("state"), ["ready", "failed"], format_func=lambda one: t(f"state_{one}"), key="state"
-    )
+    state = st.segmented_control(t("state"), STATES, format_func=lambda one: t(f"state_{one}"), key="state")
 found = attempt(lambda: client().documents(collection.name, text=text, state=state, limit=ROWS))
 st.caption(t("select_document"))
 if selected := table(found.documents):
