@@ -1,4 +1,4 @@
-"""Where a job looks, and which of the files there are meant: a folder, a file, a URL or a store, and globs."""
+"""Where a job looks and which files there are meant: a folder, a file, a URL or a store, and globs."""
 
 import re
 from dataclasses import dataclass

@@ -5,7 +5,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import Protocol
 from uuid import uuid4
 
 from ingest.errors import FileTooLarge, SourceGone
@@ -14,6 +14,12 @@ from ingest.records import Document, Source
 
 _READ_BYTES = 1 << 20
 _YOUNG_S = 3600.0
+
+
+class Readable(Protocol):
+    """As much of a stream as is needed to keep it."""
+
+    def read(self, size: int, /) -> bytes: ...
 
 
 def list_files(root: Path, selection: Selection = EVERYTHING) -> Iterator[Source]:
@@ -77,7 +83,7 @@ class Originals:
         self._folder = folder
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
-    def keep(self, name: str, content: BinaryIO, *, max_bytes: int) -> Source:
+    def keep(self, name: str, content: Readable, *, max_bytes: int) -> Source:
         """Store an upload; durable when it returns. Raises FileTooLarge as soon as it is.
 
         `name` is only ever a label: the file on disk is named by the hash of its bytes.
