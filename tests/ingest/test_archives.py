@@ -9,6 +9,7 @@ import tarfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -59,12 +60,7 @@ def refusals(unpacked: Unpacked) -> dict[str, str]:
     return {str(refused.error): refused.error.code for refused in unpacked.refused}
 
 
-FILES = {
-    "a.md": b"one",
-    "deep/\xc3\xa4 b.md".encode("latin-1").decode(): b"two",
-    ".hidden": b"x",
-    "__MACOSX/c": b"x",
-}
+FILES = {"a.md": b"one", "deep/ä b.md": b"two", ".hidden": b"x", "__MACOSX/c": b"x"}
 
 
 @pytest.mark.parametrize("suffix", [".zip", ".tar", ".tar.gz", ".tar.bz2", ".tar.xz"])
@@ -102,9 +98,8 @@ def test_documents_that_are_zips_inside_stay_documents(tmp_path: Path) -> None:
 def test_links_devices_and_names_that_lead_out_are_left_out_and_said(
     tmp_path: Path, open_archive: Unpack
 ) -> None:
-    path = tarred(
-        tmp_path / "a.tar", {"ok.md": b"fine", "../up.md": b"x", "/etc/passwd": b"x", "C:\\x.md": b"x"}
-    )
+    names = ("ok.md", "../up.md", "/etc/passwd", "C:\\x.md")
+    path = tarred(tmp_path / "a.tar", dict.fromkeys(names, b"x"))
     with tarfile.open(path, "a") as archive:
         for name, kind in (("soft", tarfile.SYMTYPE), ("hard", tarfile.LNKTYPE), ("null", tarfile.CHRTYPE)):
             info = tarfile.TarInfo(name)
@@ -162,11 +157,10 @@ def test_encrypted_damaged_nested_and_huge_members_fail_alone(tmp_path: Path, op
     unpacked = open_archive(path)
 
     assert [source.name for source in unpacked.members] == ["good.md"]
+    damaged = "(Bad CRC-32 for file 'damaged.md'): get an undamaged copy of the archive"
     assert refusals(unpacked) == {
         "a.zip!/secret.md: protected by a password: pack it without one": "password",
-        "a.zip!/damaged.md is damaged (Bad CRC-32 for file 'damaged.md'): get an undamaged copy of the archive": (
-            "unreadable"
-        ),
+        f"a.zip!/damaged.md is damaged {damaged}": "unreadable",
         "a.zip!/inner.zip is an archive inside of an archive: unpack it first": "unsupported",
         "a.zip!/huge.md: over the limit of 0 MB per file": "too_large",
     }
@@ -229,7 +223,7 @@ def test_a_table_of_contents_too_long_for_memory_is_refused(tmp_path: Path) -> N
 def test_a_cut_off_tar_says_so_and_keeps_what_came_before(
     tmp_path: Path, open_archive: Unpack, cut: str
 ) -> None:
-    path = tarred(tmp_path / "a.tar", {"a.md": b"a" * 600, "b.md": b"b" * 600})
+    path = tarred(tmp_path / "a.tar", {"a.md": b"a" * 600, "b.md": Random(0).randbytes(60_000)})
     content = path.read_bytes()
     second = content.index(b"b.md")
     if cut == "header":
@@ -237,16 +231,12 @@ def test_a_cut_off_tar_says_so_and_keeps_what_came_before(
     elif cut == "content":
         content = content[: second + 600]
     else:
-        packed = gzip.compress(content)
-        content = packed[:-30]
+        content = gzip.compress(content)[:50_000]
     path.write_bytes(content)
 
     unpacked = open_archive(path)
 
-    assert [source.name for source in unpacked.members] in (
-        ["a.md"],
-        ["a.md", "b.md"][: 2 - (cut != "stream")],
-    )
+    assert [source.name for source in unpacked.members] == ["a.md"]
     assert str(unpacked.problem).startswith("a.tar is damaged after 1 files (")
 
 
@@ -288,10 +278,8 @@ def test_a_full_disk_is_not_taken_for_a_damaged_archive(tmp_path: Path) -> None:
 def test_random_bytes_never_get_further_than_an_error(
     tmp_path: Path, open_archive: Unpack, squeeze: Callable[[bytes], bytes]
 ) -> None:
-    whole = tarred(
-        tmp_path / "a.tar", {f"{number}.md": b"text %d" % number for number in range(5)}
-    ).read_bytes()
-    packed = squeeze(whole)
+    files = {f"{number}.md": b"text %d" % number for number in range(5)}
+    packed = squeeze(tarred(tmp_path / "a.tar", files).read_bytes())
     for at in range(0, len(packed), 3):
         path = tmp_path / "b.tar"
         path.write_bytes(packed[:at] + bytes([packed[at] ^ 0x55]) + packed[at + 1 :])
