@@ -83,6 +83,7 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Unpacked:
+    archive: Source
     members: list[Source]
     refused: list[Refused]
     problem: IngestError | None
@@ -138,7 +139,7 @@ def unpack(archive: Source, kind: Kind, keep: Keep, limits: Limits) -> Unpacked:
             raise problem from error
     if not members and not refused:
         raise NoText(f"{archive.name} is an archive without files")
-    return Unpacked(members, refused, problem)
+    return Unpacked(archive, members, refused, problem)
 
 
 def _take(entry: _Entry, source: Source, archive: Source, taken: set[str], keep: Keep) -> Source:
