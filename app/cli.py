@@ -11,7 +11,7 @@ from tyro.conf import Positional, UseAppendAction, arg
 
 if TYPE_CHECKING:
     from app.client import Client
-    from app.schemas import Documents, Progress
+    from app.schemas import Documents, Plan, Progress
 
 COMMANDS = tyro.extras.SubcommandApp()
 LIBRARY = "library"
@@ -55,35 +55,58 @@ def ui() -> None:
 
 @COMMANDS.command
 def ingest(
-    paths: Positional[tuple[Path, ...]],
+    places: Positional[tuple[str, ...]],
     *,
     collection: str = LIBRARY,
+    include: UseAppendAction[tuple[str, ...]] = (),
+    exclude: UseAppendAction[tuple[str, ...]] = (),
     sync: bool = False,
+    force: bool = False,
+    dry_run: bool = False,
     wait: bool = True,
 ) -> None:
-    """Ingest files and folders; what is unchanged is skipped.
+    """Ingest files, folders, URLs or stores; what is unchanged is skipped.
 
     Args:
-        paths: As the service sees them: on this machine, unless KALM_URL names another.
+        places: Paths as the service sees them (on this machine, unless KALM_URL names another), or
+            `https://…` or `s3://bucket/folder`, where the service allows them.
         collection: Made if it is not there.
-        sync: Also remove documents that are no longer in the folder.
+        include: Globs below the folder, such as `*.pdf` or `reports/**`. May be given several times.
+        exclude: Stronger than `include`.
+        sync: Also remove documents that are no longer there.
+        force: Let a sync remove more than a fifth of them.
+        dry_run: Only say what would happen.
         wait: Show the progress until it is done; the exit status is 1 if a document failed.
     """
     from app.client import ServiceError
+    from app.schemas import NewJob
 
-    if not paths:
-        raise ValueError("ingest what? Name files or folders")
+    if not places:
+        raise ValueError("ingest what? Name files, folders or URLs")
     failed = 0
     queued = []
     with _client() as client:
         client.create_collection(collection)
-        for path in paths:
+        for place in places:
+            job = NewJob(
+                place=place if "://" in place else str(Path(place).absolute()),
+                collection=collection,
+                include=list(include),
+                exclude=list(exclude),
+                sync=sync,
+                force=force,
+            )
             try:
-                queued.append(client.ingest(str(path.absolute()), collection, sync=sync).id)
+                if dry_run:
+                    _print_plan(client.plan(job), sync=sync)
+                else:
+                    queued.append(client.ingest(job).id)
             except ServiceError as error:
                 _note(f"kalm: {error}")
                 failed += 1
-        if wait:
+        if dry_run:
+            pass
+        elif wait:
             failed += sum(_watch(client, job) for job in queued)
         else:
             print(f"queued: {len(queued)}; `kalm jobs` shows how far they are")
@@ -388,6 +411,15 @@ def _watch(client: "Client", job: str) -> int:
                 return 1
             return detail.job.outcomes.get("failed", 0)
         time.sleep(_POLL_S)
+
+
+def _print_plan(plan: "Plan", *, sync: bool) -> None:
+    for file in plan.files:
+        if sync or file.state != "gone":
+            print(f"{file.state:<10} {file.reason or file.name}")
+    print(", ".join(f"{count} {state}" for state, count in sorted(plan.counts.items())) or "nothing there")
+    if sync and plan.refusal:
+        _note(plan.refusal)
 
 
 def _progress(progress: "Progress") -> str:

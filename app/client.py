@@ -26,6 +26,7 @@ from app.schemas import (
     NewCollection,
     NewJob,
     Outcome,
+    Plan,
     Preflight,
     Preview,
     SearchRequest,
@@ -175,10 +176,12 @@ class Client:
         response = self._send("POST", "/v1/documents", params={"collection": collection}, files=parts)
         return Job.model_validate_json(response.content)
 
-    def ingest(self, path: str, collection: str, *, sync: bool = False) -> Job:
-        """Ingest a file or folder of the service's machine."""
-        body = NewJob(path=path, collection=collection, sync=sync)
-        return Job.model_validate_json(self._send("POST", "/v1/jobs", json=body.model_dump()).content)
+    def ingest(self, job: NewJob) -> Job:
+        return Job.model_validate_json(self._send("POST", "/v1/jobs", json=job.model_dump()).content)
+
+    def plan(self, job: NewJob) -> Plan:
+        """What the job would do; nothing is written."""
+        return Plan.model_validate_json(self._send("POST", "/v1/jobs/plan", json=job.model_dump()).content)
 
     def jobs(self, limit: int = 20, *, offset: int = 0, collection: str | None = None) -> list[Job]:
         """Newest first."""

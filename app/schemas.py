@@ -298,12 +298,38 @@ class AnswerEvent(Model):
 
 
 class NewJob(Model):
-    """Ingest a folder or file the service can see."""
+    """Ingest what is at a place."""
 
-    path: str
+    place: str
+    """A file or folder the service can see, `https://…` or `s3://bucket/folder`."""
     collection: CollectionName = "library"
+    include: list[str] = []
+    """Globs below the place, such as `*.pdf` or `reports/**`; none means everything."""
+    exclude: list[str] = []
+    """Stronger than `include`."""
     sync: bool = False
-    """Also remove documents that came from this folder and are no longer in it."""
+    """Also remove documents that came from this place and are no longer there."""
+    force: bool = False
+    """Let a sync remove more than a fifth of them."""
+
+
+class PlannedFile(Model):
+    name: str
+    uri: str
+    state: Literal["new", "changed", "unchanged", "alias", "gone", "skipped", "failed"]
+    reason: str | None
+    """Why it is skipped, or would fail."""
+
+
+class Plan(Model):
+    """What a job would do. Nothing was written."""
+
+    counts: dict[str, int]
+    """Files by state."""
+    files: list[PlannedFile]
+    """The first thousand that are not unchanged."""
+    refusal: str | None
+    """Why a sync would stop before it removes what is gone; None if it would not."""
 
 
 class Preflight(Model):
@@ -355,7 +381,7 @@ class Preview(Model):
 JobState = Literal["queued", "running", "waiting", "paused", "done", "cancelled", "stopped"]
 Stage = Literal["read", "parse", "chunk", "encode", "write", "verify"]
 Outcome = Literal[
-    "queued", "running", "added", "changed", "unchanged", "alias", "removed", "failed", "cancelled"
+    "queued", "running", "added", "changed", "unchanged", "alias", "removed", "skipped", "failed", "cancelled"
 ]
 
 

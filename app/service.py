@@ -5,7 +5,7 @@ import logging
 import os
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO, TextIO
 
@@ -19,12 +19,17 @@ from ingest.database import Database
 from ingest.errors import IndexLocked, IngestError, SourceGone, UnknownDocument, WrongEncoder
 from ingest.index import Location, drop_index, open_index, stored_contract
 from ingest.index.contract import Chunking, Contract
+from ingest.intake import Intake
 from ingest.jobs import Job, Jobs
 from ingest.ledger import Ledger
 from ingest.pipeline import Shelf, contract_of, remove
+from ingest.places import Place
+from ingest.plan import Plan, plan
 from ingest.records import Chunk, Picture, Source
 from ingest.runner import DOCUMENTS_AT_ONCE, Runner
 from ingest.sources import Originals
+from ingest.stores import Stores
+from ingest.web import Web, page_uri
 from ingest.worker import ParseWorker, ParseWorkers
 
 log = logging.getLogger(__name__)
@@ -46,6 +51,10 @@ class Limits:
     """Per file."""
     roots: tuple[Path, ...]
     """Server folders that may be ingested."""
+    urls: bool
+    """Whether URLs of public addresses may be."""
+    stores: tuple[str, ...]
+    """Schemes of the stores that may be."""
 
 
 class Service:
@@ -77,12 +86,18 @@ class Service:
         self._claim = claim
         self._shelves: dict[str, Shelf] = {}
         self._opening = threading.Lock()
+        self._intake = Intake(
+            originals,
+            database,
+            max_bytes=limits.max_bytes,
+            web=Web() if limits.urls else None,
+            stores=Stores(limits.stores),
+        )
         self._runner = Runner(
             self.jobs,
             self.shelf,
             lambda document: parsers.parse(document.source.path, document.source.name),
-            originals,
-            max_bytes=limits.max_bytes,
+            self._intake,
         )
 
     @classmethod
@@ -111,6 +126,8 @@ class Service:
             Limits(
                 settings.max_upload_mb * 1_000_000,
                 tuple(root.resolve() for root in settings.ingest_roots or anywhere),
+                settings.allow_urls,
+                tuple(settings.stores),
             ),
             claim,
         )
@@ -223,15 +240,31 @@ class Service:
         ]
         return self._queue(self.jobs.add(collection, _label(items), items=items))
 
-    def ingest_path(self, collection: str, path: Path, *, sync: bool) -> Job:
-        """Queue a file or folder of this machine. Raises NotAllowed outside of the allowed roots."""
+    def ingest_place(self, collection: str, place: Place, *, sync: bool, force: bool) -> Job:
+        """Queue what is at a place. Raises NotAllowed for a folder or address that may not be read."""
         self.shelf(collection)
-        root = path.resolve()
+        place = self._allowed(place)
+        job = self.jobs.add(
+            collection, place.root, root=place.root, selection=place.selection, sync=sync, force=force
+        )
+        return self._queue(job)
+
+    def plan(self, collection: str, place: Place) -> Plan:
+        """What ingesting a place would do. Raises NotAllowed, SourceGone."""
+        recipe = self.shelf(collection).index.contract.recipe
+        return plan(self._allowed(place), collection, recipe, self._intake, self.ledger)
+
+    def _allowed(self, place: Place) -> Place:
+        """The place with links resolved, if it may be read."""
+        if place.kind != "path":
+            self._intake.require_open(place)
+            return replace(place, root=page_uri(place.root)) if place.kind == "url" else place
+        root = Path(place.root).resolve()
         if not any(root.is_relative_to(allowed) for allowed in self.limits.roots):
-            raise NotAllowed(f"{path} is not below a folder named in KALM_INGEST_ROOTS")
+            raise NotAllowed(f"{place.root} is not below a folder named in KALM_INGEST_ROOTS")
         if not root.exists():
-            raise IngestError(f"{path}: no such file or folder on the machine the service runs on")
-        return self._queue(self.jobs.add(collection, str(root), root=root, sync=sync))
+            raise IngestError(f"{place.root}: no such file or folder on the machine the service runs on")
+        return replace(place, root=str(root))
 
     def resume(self, job: str) -> Job:
         """Raises UnknownJob."""

@@ -55,6 +55,10 @@ class Settings(BaseSettings):
 
     ingest_roots: list[Path] | None = None
     """Server folders that may be ingested; None is any while bound to loopback, else none."""
+    allow_urls: bool = False
+    """Whether pages and files of public addresses are fetched when somebody ingests their URL."""
+    stores: list[str] = []
+    """Stores that may be ingested, by fsspec's schemes: s3, gs, az, sftp, …; docs/deploy.md."""
     max_upload_mb: int = 200
     """Per file."""
     parse_timeout_s: float = 90.0

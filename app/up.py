@@ -12,6 +12,7 @@ from types import FrameType
 import httpx
 
 from app.client import Client
+from app.schemas import NewJob
 from app.settings import Settings, reveal
 
 SAMPLE = Path(__file__).parent / "sample" / "library"
@@ -80,7 +81,7 @@ def _start(command: str, log: Path) -> "subprocess.Popen[bytes]":
 def _ingest_sample(client: Client, children: dict[str, "subprocess.Popen[bytes]"], logs: Path) -> None:
     """Bring the sample library up to date, and say what that took."""
     client.create_collection(SAMPLE_COLLECTION)
-    job = client.ingest(str(SAMPLE), SAMPLE_COLLECTION)
+    job = client.ingest(NewJob(place=str(SAMPLE), collection=SAMPLE_COLLECTION))
     shown = 0
     while job.finished is None:
         _check(children, logs)

@@ -14,7 +14,7 @@ from typing import Annotated
 import tyro
 
 from app.client import Client
-from app.schemas import DocumentText, Job, SearchRequest
+from app.schemas import DocumentText, Job, NewJob, SearchRequest
 from benchmarks.machine import describe, up
 
 COLLECTION = "phrases"
@@ -45,7 +45,7 @@ def main(folder: Annotated[Path, tyro.conf.Positional], rounds: int = 10) -> Non
 
 
 def ingest(client: Client, folder: Path) -> Job:
-    job = client.ingest(str(folder.resolve()), COLLECTION)
+    job = client.ingest(NewJob(place=str(folder.resolve()), collection=COLLECTION))
     while job.finished is None:
         time.sleep(0.2)
         job = client.job(job.id).job

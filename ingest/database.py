@@ -59,6 +59,22 @@ CREATE TABLE IF NOT EXISTS stages (
     FOREIGN KEY (job, position) REFERENCES items(job, position) ON DELETE CASCADE
 );
 CREATE INDEX IF NOT EXISTS items_by_outcome ON items(job, outcome, position);
+CREATE TABLE IF NOT EXISTS selections (
+    job TEXT PRIMARY KEY REFERENCES jobs(id) ON DELETE CASCADE,
+    include TEXT NOT NULL, exclude TEXT NOT NULL, force INTEGER NOT NULL
+);
+CREATE TABLE IF NOT EXISTS seen (
+    collection TEXT NOT NULL REFERENCES collections(name) ON DELETE CASCADE,
+    uri TEXT NOT NULL, tag TEXT NOT NULL, content_hash TEXT NOT NULL,
+    PRIMARY KEY (collection, uri)
+);
+CREATE TABLE IF NOT EXISTS sources (
+    name TEXT PRIMARY KEY,
+    collection TEXT NOT NULL REFERENCES collections(name) ON DELETE CASCADE,
+    root TEXT NOT NULL, include TEXT NOT NULL, exclude TEXT NOT NULL,
+    every_s INTEGER, watch INTEGER NOT NULL,
+    due TEXT, mark TEXT, job TEXT, problem TEXT
+);
 """
 
 _VERSION = 2

@@ -7,7 +7,10 @@ IngestError               one document fails alone, is recorded, the others go o
 ├── UnsupportedFile       no reader for this format
 ├── FileTooLarge
 ├── ParseLimit            reading took too much time or memory, or killed its worker
-└── SourceGone            the file vanished between listing and reading
+├── SourceGone            the file vanished between listing and reading, or is no longer there
+├── LeftOut               no document: a link in an archive, say; reported, and no failure
+├── NotAllowedHere        a URL or store that this service may not fetch from
+└── TooManyGone           a sync would remove more than looks right; asks for force
 StoreError                nothing can go on until somebody acts
 ├── WrongEncoder          the collection was built by another encoder
 ├── IndexLocked           another process has the index open
@@ -50,6 +53,18 @@ class ParseLimit(IngestError):
 
 class SourceGone(IngestError):
     code = "gone"
+
+
+class LeftOut(IngestError):
+    code = "left_out"
+
+
+class NotAllowedHere(IngestError):
+    code = "not_allowed"
+
+
+class TooManyGone(IngestError):
+    code = "too_many_gone"
 
 
 class StoreError(Exception):

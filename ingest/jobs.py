@@ -1,5 +1,6 @@
 """What is left to do: jobs, their items and the stages of each, durable at every step."""
 
+import json
 import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,13 +9,16 @@ from pathlib import Path
 from typing import Literal
 from uuid import uuid4
 
+from ingest.archives import Unpacked
 from ingest.database import Database, now
-from ingest.errors import UnknownJob
+from ingest.errors import IngestError, LeftOut, UnknownJob
+from ingest.places import EVERYTHING, Place, Selection
 from ingest.records import Source, Stage
 
 Outcome = Literal[
-    "queued", "running", "added", "changed", "unchanged", "alias", "removed", "failed", "cancelled"
+    "queued", "running", "added", "changed", "unchanged", "alias", "removed", "skipped", "failed", "cancelled"
 ]
+"""`skipped` is what is no document at all, such as a link in an archive."""
 JobState = Literal["queued", "running", "waiting", "paused", "done", "cancelled", "stopped"]
 """waiting: goes on by itself once what it needs is back; stopped: somebody must act."""
 
@@ -55,10 +59,12 @@ class Job:
     collection: str
     source: str
     """In words: the folder, or the names of the uploads."""
-    root: Path | None
-    """Folder or file to list; None for uploads."""
+    place: Place | None
+    """Where to list; None for uploads."""
     sync: bool
-    """Whether documents that are no longer below `root` are removed."""
+    """Whether documents that are no longer at `place` are removed."""
+    force: bool
+    """Whether a sync may remove any number of them."""
     listed: bool
     """Whether its items are known."""
     state: JobState
@@ -94,8 +100,10 @@ class Jobs:
         collection: str,
         source: str,
         *,
-        root: Path | None = None,
+        root: Path | str | None = None,
+        selection: Selection = EVERYTHING,
         sync: bool = False,
+        force: bool = False,
         items: Sequence[Source] = (),
     ) -> Job:
         """Queue a job: either a `root` still to be listed, or `items`. Durable when it returns."""
@@ -106,14 +114,32 @@ class Jobs:
                 "VALUES (?, ?, ?, ?, ?, ?, 'queued', ?)",
                 (job, collection, source, root and str(root), sync, root is None, now()),
             )
+            if force or selection != EVERYTHING:
+                globs = (json.dumps(selection.include), json.dumps(selection.exclude))
+                db.execute("INSERT INTO selections VALUES (?, ?, ?, ?)", (job, *globs, force))
             _add_items(db, job, items, "queued")
         return self.get(job)
 
-    def list_items(self, job: str, items: Sequence[Source]) -> None:
-        """Store what the job's root holds; from here on a restart does not list again."""
+    def list_items(self, job: str, items: Sequence[Source], unchanged: Sequence[Source] = ()) -> None:
+        """Store what the job's root holds; from here on a restart does not list again.
+
+        `unchanged` need not be looked at: their store says that they are as they were.
+        """
         with self._db.write() as db:
             _add_items(db, job, items, "queued")
+            _add_items(db, job, unchanged, "unchanged")
             db.execute("UPDATE jobs SET listed = 1 WHERE id = ?", (job,))
+
+    def unpack_item(self, job: str, position: int, found: Unpacked) -> None:
+        """Put an archive's files in its place, the refused ones with their reasons."""
+        with self._db.write() as db:
+            _add_items(db, job, found.members, "queued")
+            for refused in found.refused:
+                outcome: Outcome = "skipped" if isinstance(refused.error, LeftOut) else "failed"
+                _add_items(db, job, [refused.source], outcome, refused.error)
+            db.execute("DELETE FROM items WHERE job = ? AND position = ?", (job, position))
+            if found.problem is not None:
+                _add_items(db, job, [found.archive], "failed", found.problem)
 
     def add_removed(self, job: str, source: Source) -> None:
         """An item that arose on the way: a document that sync took out."""
@@ -187,6 +213,10 @@ class Jobs:
                 (job,),
             ).fetchone()
         return _item(row) if row else None
+
+    def is_busy(self, job: str) -> bool:
+        """Whether an item is being worked on."""
+        return bool(self._db.read("SELECT 1 FROM items WHERE job = ? AND outcome = 'running' LIMIT 1", job))
 
     def enter(self, job: str, position: int, stage: Stage) -> None:
         """Say what is being done with an item, for those who watch."""
@@ -326,12 +356,19 @@ class Jobs:
         outcomes = self._db.read(
             "SELECT outcome, count(*) AS number FROM items WHERE job = ? GROUP BY outcome", row["id"]
         )
+        chosen = self._db.read("SELECT * FROM selections WHERE job = ?", row["id"])
+        selection = (
+            Selection(tuple(json.loads(chosen[0]["include"])), tuple(json.loads(chosen[0]["exclude"])))
+            if chosen
+            else EVERYTHING
+        )
         return Job(
             id=row["id"],
             collection=row["collection"],
             source=row["source"],
-            root=Path(row["root"]) if row["root"] else None,
+            place=Place(row["root"], selection) if row["root"] else None,
             sync=bool(row["sync"]),
+            force=bool(chosen and chosen[0]["force"]),
             listed=bool(row["listed"]),
             state=row["state"],
             problem=row["problem"],
@@ -347,11 +384,18 @@ def _time(stored: str | None) -> datetime | None:
     return None if stored is None else datetime.fromisoformat(stored)
 
 
-def _add_items(db: sqlite3.Connection, job: str, sources: Sequence[Source], outcome: Outcome) -> None:
+def _add_items(
+    db: sqlite3.Connection,
+    job: str,
+    sources: Sequence[Source],
+    outcome: Outcome,
+    error: IngestError | None = None,
+) -> None:
     first = db.execute("SELECT coalesce(max(position) + 1, 0) FROM items WHERE job = ?", (job,)).fetchone()[0]
+    why = (None, None) if error is None else (error.code, str(error))
     db.executemany(
-        "INSERT INTO items (job, position, uri, name, path, size_bytes, outcome) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO items (job, position, uri, name, path, size_bytes, outcome, error_code, error) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [
             (
                 job,
@@ -361,6 +405,7 @@ def _add_items(db: sqlite3.Connection, job: str, sources: Sequence[Source], outc
                 str(source.path),
                 _size_bytes(source.path),
                 outcome,
+                *why,
             )
             for offset, source in enumerate(sources)
         ],

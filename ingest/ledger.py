@@ -171,6 +171,11 @@ class Ledger:
             )
         )
 
+    def path_of(self, document: str) -> Path | None:
+        """Where a document's bytes were last; None for a document nobody knows."""
+        rows = self._db.read("SELECT path FROM documents WHERE id = ?", document)
+        return Path(rows[0]["path"]) if rows else None
+
     def published_version(self, document: str) -> str | None:
         rows = self._db.read("SELECT version FROM documents WHERE id = ?", document)
         return rows[0]["version"] if rows else None

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -52,7 +53,21 @@ class Shelf:
     changing: threading.RLock = field(default_factory=threading.RLock, compare=False, repr=False)
     """Held while index and ledger are brought from one state to the next."""
     writing: set[str] = field(default_factory=set, compare=False, repr=False)
-    """Versions whose points are being written and are not published yet: a check leaves them alone."""
+    """Versions that are being ingested: a check leaves them alone."""
+    written: threading.Condition = field(default_factory=threading.Condition, compare=False, repr=False)
+
+    @contextmanager
+    def writes(self, version: str) -> Iterator[None]:
+        """Only one thread ingests a version at a time: a copy of the same content finds it done."""
+        with self.written:
+            self.written.wait_for(lambda: version not in self.writing)
+            self.writing.add(version)
+        try:
+            yield
+        finally:
+            with self.written:
+                self.writing.discard(version)
+                self.written.notify_all()
 
 
 def contract_of(
@@ -135,10 +150,8 @@ def ingest(document: Document, shelf: Shelf, parse: Parse, watch: Watch) -> Repo
     StoreError if nothing can be written now, Interrupted once the service is stopping.
     """
     version = document.version(shelf.index.contract.recipe)
-    try:
+    with shelf.writes(version):
         return _ingest(document, version, shelf, parse, watch)
-    finally:
-        shelf.writing.discard(version)
 
 
 def _ingest(document: Document, version: str, shelf: Shelf, parse: Parse, watch: Watch) -> Report:
@@ -157,8 +170,6 @@ def _ingest(document: Document, version: str, shelf: Shelf, parse: Parse, watch:
     chunks = _chunk(document, version, shelf, elements, watch)
     bits = likeness.fingerprint("\n".join(chunk.text for chunk in chunks))
     twins = ledger.alike(document.collection, bits, document.id)
-    with shelf.changing:
-        shelf.writing.add(version)
     for _ in range(_TRIES):
         _write(chunks, shelf, watch)
         if outcome := _publish(document, version, shelf, Described.of(chunks, bits, recipe)):

@@ -6,14 +6,16 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 from embedder.errors import Draining, Overloaded, ServerFailed
-from ingest.errors import DiskFull, IndexUnavailable, IngestError, ParseLimit, SourceGone, StoreError
+from ingest.archives import Unpacked
+from ingest.errors import DiskFull, IndexUnavailable, IngestError, LeftOut, ParseLimit, StoreError
+from ingest.intake import Intake
 from ingest.jobs import Item, Job, Jobs, Work
 from ingest.pipeline import Interrupted, Parse, Shelf, ingest, remove
-from ingest.records import Source, Stage
-from ingest.sources import Originals, list_files, read_document
+from ingest.places import Place
+from ingest.plan import guard, missing
+from ingest.records import Source, Stage, document_id
 
 log = logging.getLogger(__name__)
 
@@ -23,6 +25,7 @@ DOCUMENTS_AT_ONCE = 4
 """Enough that some are read while others are encoded, and small ones fill a batch together."""
 PASSING = (IndexUnavailable, DiskFull, ServerFailed, Overloaded)
 """What may be over in a while: the job waits for it."""
+_LOOK_AGAIN_S = 0.05
 
 
 class Runner:
@@ -33,15 +36,12 @@ class Runner:
         jobs: Jobs,
         open_shelf: Callable[[str], Shelf],
         parse: Parse,
-        originals: Originals,
-        *,
-        max_bytes: int,
+        intake: Intake,
     ) -> None:
         self._jobs = jobs
         self._open_shelf = open_shelf
         self._parse = parse
-        self._originals = originals
-        self._max_bytes = max_bytes
+        self._intake = intake
         self._stopping = threading.Event()
         self._work = threading.Event()
         self._thread = threading.Thread(target=self._run, name="ingest", daemon=True)
@@ -74,12 +74,13 @@ class Runner:
             return
         try:
             shelf = self._open_shelf(job.collection)
-            if not job.listed and job.root is not None:
-                self._jobs.list_items(job.id, list(list_files(job.root)))
+            if not job.listed and job.place is not None:
+                listing = self._intake.listing(job.place, job.collection, shelf.index.contract.recipe)
+                self._jobs.list_items(job.id, listing.sources, listing.unchanged)
             self._run_items(job, shelf)
             if self._jobs.get(job.id).state == "running":
-                if job.sync and job.root is not None:
-                    self._remove_missing(job, job.root, shelf)
+                if job.sync and job.place is not None:
+                    self._remove_missing(job, job.place, shelf)
                 self._jobs.finish(job.id, "done")
         except (Interrupted, Draining):
             log.info("job %s goes on at the next start", job.id)
@@ -97,8 +98,13 @@ class Runner:
 
         def work() -> None:
             try:
-                while not halt.is_set() and (item := self._claim(job)):
-                    self._run_item(job, item, shelf)
+                while not halt.is_set():
+                    if item := self._claim(job):
+                        self._run_item(job, item, shelf)
+                    elif not self._jobs.is_busy(job.id):
+                        return
+                    else:  # what is running may be an archive, and make more to do
+                        halt.wait(_LOOK_AGAIN_S)
             except BaseException:
                 halt.set()
                 raise
@@ -121,9 +127,12 @@ class Runner:
             if item.attempts > MAX_ATTEMPTS:
                 raise ParseLimit(f"{source.name}: given up, the service died {MAX_ATTEMPTS} times over it")
             watch.enter("read")
-            document = read_document(source, job.collection, max_bytes=self._max_bytes)
-            watch.add(document.size_bytes)
-            report = ingest(document, shelf, self._parse, watch)
+            found = self._intake.read(source, job.collection)
+            if isinstance(found, Unpacked):
+                self._unpack(job, item, found, shelf)
+                return
+            watch.add(found.size_bytes)
+            report = ingest(found, shelf, self._parse, watch)
         except (Interrupted, Draining, StoreError, ServerFailed, Overloaded, sqlite3.Error):
             self._jobs.release_item(job.id, item.position)
             raise
@@ -149,19 +158,31 @@ class Runner:
         shelf.ledger.record_failure(job.collection, item.source, code, message)
         self._jobs.finish_item(job.id, item.position, "failed", error_code=code, error=message)
 
-    def _remove_missing(self, job: Job, root: Path, shelf: Shelf) -> None:
-        """Take out documents that came from `root` and are not in this job's listing."""
-        present = {item.source.uri for item in self._jobs.items(job.id)}
-        below = shelf.ledger.documents_below(job.collection, f"{root.as_uri().rstrip('/')}/")
-        if not present and below:
-            raise SourceGone(
-                f"{root} is empty: its {len(below)} documents were kept, in case a disk is missing. "
-                "Delete them one by one, or the collection, if they are to go"
-            )
-        for row in below:
-            if row.uri not in present:
-                remove(row.id, shelf)
-                self._jobs.add_removed(job.id, Source(row.uri, row.name, row.path))
+    def _unpack(self, job: Job, item: Item, found: Unpacked, shelf: Shelf) -> None:
+        """An archive makes way for what is in it, and is no document itself, even if it was one before."""
+        for refused in found.refused:
+            if not isinstance(refused.error, LeftOut):
+                log.warning("job %s: %s", job.id, refused.error)
+                shelf.ledger.record_failure(
+                    job.collection, refused.source, refused.error.code, str(refused.error)
+                )
+        if found.problem is None:
+            remove(document_id(job.collection, item.source), shelf)
+        else:
+            shelf.ledger.record_failure(job.collection, item.source, found.problem.code, str(found.problem))
+        self._jobs.unpack_item(job.id, item.position, found)
+
+    def _remove_missing(self, job: Job, place: Place, shelf: Shelf) -> None:
+        """Take out documents that came from `place` and are not in this job's listing."""
+        present = {
+            item.source.uri for item in self._jobs.items(job.id) if item.outcome not in {"removed", "skipped"}
+        }
+        gone = missing(place, job.collection, shelf.ledger, present)
+        if not job.force:
+            guard(place, job.collection, shelf.ledger, len(gone), is_empty=not present)
+        for row in gone:
+            remove(row.id, shelf)
+            self._jobs.add_removed(job.id, Source(row.uri, row.name, row.path))
 
 
 class _Watch:

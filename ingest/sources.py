@@ -5,18 +5,25 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import Protocol
 from uuid import uuid4
 
 from ingest.errors import FileTooLarge, SourceGone
+from ingest.places import EVERYTHING, Selection
 from ingest.records import Document, Source
 
 _READ_BYTES = 1 << 20
 _YOUNG_S = 3600.0
 
 
-def list_files(root: Path) -> Iterator[Source]:
-    """Every file below `root` in a stable order, or `root` itself if it is a file.
+class Readable(Protocol):
+    """As much of a stream as is needed to keep it."""
+
+    def read(self, size: int, /) -> bytes: ...
+
+
+def list_files(root: Path, selection: Selection = EVERYTHING) -> Iterator[Source]:
+    """Every selected file below `root` in a stable order, or `root` itself if it is a file.
 
     Hidden files and office lock files (`~$…`) are left out, and so is whatever a link leads to:
     a link could point anywhere. Raises SourceGone if `root` is not there or can't be listed.
@@ -31,11 +38,26 @@ def list_files(root: Path) -> Iterator[Source]:
         raise SourceGone(f"{error.filename}: can't be listed ({error.strerror})") from error
 
     for folder, subfolders, names in os.walk(root, onerror=refuse):
-        subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
+        below = Path(folder).relative_to(root)
+        subfolders[:] = sorted(
+            name
+            for name in subfolders
+            if not is_hidden(name) and not selection.leaves_out((below / name).as_posix())
+        )
         for name in sorted(names):
             path = Path(folder, name)
-            if not name.startswith((".", "~$")) and path.is_file() and not path.is_symlink():
+            if (
+                not is_hidden(name)
+                and (below / name).as_posix() in selection
+                and path.is_file()
+                and not path.is_symlink()
+            ):
                 yield Source(uri=path.as_uri(), name=name, path=path)
+
+
+def is_hidden(name: str) -> bool:
+    """Hidden files, and the lock files of office programs."""
+    return name.startswith((".", "~$"))
 
 
 def read_document(source: Source, collection: str, *, max_bytes: int) -> Document:
@@ -61,7 +83,7 @@ class Originals:
         self._folder = folder
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
-    def keep(self, name: str, content: BinaryIO, *, max_bytes: int) -> Source:
+    def keep(self, name: str, content: Readable, *, max_bytes: int) -> Source:
         """Store an upload; durable when it returns. Raises FileTooLarge as soon as it is.
 
         `name` is only ever a label: the file on disk is named by the hash of its bytes.

@@ -1,27 +1,60 @@
 """Jobs: start one on a server folder, watch, pause, resume, cancel, retry."""
 
-from pathlib import Path
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 
 from app import schemas
 from app.api.auth import admin, editor, reader
-from app.schemas import CollectionName, JobDetail, JobItem, NewJob, Outcome, Progress, StageWork
+from app.schemas import (
+    CollectionName,
+    JobDetail,
+    JobItem,
+    NewJob,
+    Outcome,
+    Plan,
+    PlannedFile,
+    Progress,
+    StageWork,
+)
 from app.service import Service
 from ingest import jobs as ingest_jobs
+from ingest.places import Place, Selection
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
 MOST_ITEMS = 100_000
+MOST_FILES = 1000
+"""Of a plan that are named; all are counted."""
 """Of a job in one answer."""
 
 
 @router.post("", status_code=202, dependencies=[admin])
 def start(body: NewJob, request: Request) -> schemas.Job:
-    """Ingest a file or folder that the service can see."""
+    """Ingest what is at a place: a folder or file the service can see, a URL, a store."""
     service: Service = request.app.state.service
-    return job_of(service.ingest_path(body.collection, Path(body.path), sync=body.sync), service)
+    job = service.ingest_place(body.collection, _place(body), sync=body.sync, force=body.force)
+    return job_of(job, service)
+
+
+@router.post("/plan", dependencies=[admin])
+def plan(body: NewJob, request: Request) -> Plan:
+    """What a job would do: compared with what the collection holds, nothing written."""
+    service: Service = request.app.state.service
+    found = service.plan(body.collection, _place(body))
+    news = [entry for entry in found.entries if entry.state != "unchanged"]
+    return Plan(
+        counts={str(state): count for state, count in found.counts.items()},
+        files=[
+            PlannedFile(name=entry.name, uri=entry.uri, state=entry.state, reason=entry.reason)
+            for entry in news[:MOST_FILES]
+        ],
+        refusal=found.refusal,
+    )
+
+
+def _place(body: NewJob) -> Place:
+    return Place(body.place, Selection(tuple(body.include), tuple(body.exclude)))
 
 
 @router.get("", dependencies=[reader])

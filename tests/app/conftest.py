@@ -14,6 +14,7 @@ import uvicorn
 from app.api import create_app
 from app.client import Client
 from app.keys import Keys
+from app.schemas import NewJob
 from app.service import Service
 from app.settings import Settings, reveal
 
@@ -95,7 +96,7 @@ def library(client: Client, tmp_path: Path) -> Client:
 def ingest(client: Client, folder: Path, *, sync: bool = False) -> dict[str, int]:
     """Ingest a folder into "library" and wait for the end."""
     client.create_collection("library")
-    job = client.ingest(str(folder), "library", sync=sync)
+    job = client.ingest(NewJob(place=str(folder), sync=sync))
     return wait(client, job.id)
 
 

@@ -85,7 +85,7 @@ def test_what_is_missing_is_asked_for(kalm: Kalm) -> None:
     assert kalm("collections", "create").stderr == "kalm: which collection? `kalm collections` lists them\n"
 
     nothing = kalm("ingest")
-    assert (nothing.returncode, nothing.stderr) == (1, "kalm: ingest what? Name files or folders\n")
+    assert (nothing.returncode, nothing.stderr) == (1, "kalm: ingest what? Name files, folders or URLs\n")
 
 
 def test_a_path_that_is_not_there_does_not_stop_the_others(kalm: Kalm, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from app.client import Client, ServiceError
-from app.schemas import SearchRequest
+from app.schemas import NewJob, SearchRequest
 from tests.app.conftest import free_port
 
 ROOT = Path(__file__).parents[2]
@@ -194,7 +194,7 @@ def test_a_service_killed_amid_an_ingestion_goes_on_and_ends_complete(
     with machine.client() as client:
         wait_ready(client)
         client.create_collection("library")
-        job = client.ingest(str(folder), "library")
+        job = client.ingest(NewJob(place=str(folder)))
         for progress in (5, 10, 15):
             while client.job(job.id).job.outcomes.get("added", 0) < progress:
                 time.sleep(0.02)

@@ -13,12 +13,13 @@ from embedder.encoder import Vectors
 from ingest.database import Database
 from ingest.errors import DiskFull, IndexUnavailable, UnreadableFile
 from ingest.index.contract import Index
+from ingest.intake import Intake
 from ingest.jobs import Job, Jobs
 from ingest.pipeline import Shelf
 from ingest.records import Chunk, Document, Element
 from ingest.runner import MAX_ATTEMPTS, Runner
-from ingest.sources import Originals, list_files
-from tests.ingest.conftest import read_lines
+from ingest.sources import list_files
+from tests.ingest.conftest import read_lines, until
 
 
 @pytest.fixture
@@ -30,7 +31,7 @@ Run = Callable[[Job], Job]
 
 
 @pytest.fixture
-def run(tmp_path: Path, jobs: Jobs, shelf: Shelf) -> Iterator[Run]:
+def run(jobs: Jobs, shelf: Shelf, intake: Intake) -> Iterator[Run]:
     """Runs a job to its end; the runner starts with the first."""
 
     def parse(document: Document) -> list[Element]:
@@ -40,7 +41,7 @@ def run(tmp_path: Path, jobs: Jobs, shelf: Shelf) -> Iterator[Run]:
             raise ZeroDivisionError("ours")
         return read_lines(document)
 
-    runner = Runner(jobs, lambda _: shelf, parse, Originals(tmp_path / "originals"), max_bytes=10_000)
+    runner = Runner(jobs, lambda _: shelf, parse, intake)
     running: list[Runner] = []
 
     def run_it(job: Job) -> Job:
@@ -186,11 +187,11 @@ class Failing:
     "error", [IndexUnavailable("the Qdrant server failed"), DiskFull("100 MB free")], ids=["gone", "full"]
 )
 def test_a_job_waits_for_what_comes_back_and_goes_on_by_itself(
-    folder: Path, jobs: Jobs, open_shelf: Callable[[], Shelf], tmp_path: Path, error: Exception
+    folder: Path, jobs: Jobs, open_shelf: Callable[[], Shelf], intake: Intake, error: Exception
 ) -> None:
     shelf = open_shelf()
     broken = replace(shelf, index=cast("Index", Failing(shelf.index, error, times=1)))
-    runner = Runner(jobs, lambda _: broken, read_lines, Originals(tmp_path / "o"), max_bytes=10_000)
+    runner = Runner(jobs, lambda _: broken, read_lines, intake)
     job = jobs.add("library", "docs", root=folder)
 
     runner.start()
@@ -207,7 +208,7 @@ def test_a_job_waits_for_what_comes_back_and_goes_on_by_itself(
     assert shelf.index.count() == 2
 
 
-def test_a_paused_job_goes_on_where_it_was(tmp_path: Path, jobs: Jobs, shelf: Shelf, folder: Path) -> None:
+def test_a_paused_job_goes_on_where_it_was(intake: Intake, jobs: Jobs, shelf: Shelf, folder: Path) -> None:
     for number in range(20):
         (folder / f"{number}.md").write_text(f"text number {number}")
     begun = threading.Event()
@@ -217,7 +218,7 @@ def test_a_paused_job_goes_on_where_it_was(tmp_path: Path, jobs: Jobs, shelf: Sh
         time.sleep(0.05)
         return read_lines(document)
 
-    runner = Runner(jobs, lambda _: shelf, parse, Originals(tmp_path / "o"), max_bytes=10_000)
+    runner = Runner(jobs, lambda _: shelf, parse, intake)
     job = jobs.add("library", "docs", root=folder)
     runner.start()
     try:
@@ -255,11 +256,3 @@ def test_an_item_tells_its_stages_and_a_twin_is_named(
     stages = jobs.stages(job.id)
     assert list(stages) == sorted(("read", "parse", "chunk", "encode", "write", "verify"))
     assert stages["read"].work == sum(path.stat().st_size for path in folder.iterdir())
-
-
-def until(holds: Callable[[], bool]) -> bool:
-    """Whether it does within ten seconds."""
-    end = time.monotonic() + 10
-    while not holds() and time.monotonic() < end:
-        time.sleep(0.01)
-    return holds()

@@ -6,7 +6,7 @@ from functools import partial
 
 import streamlit as st
 
-from app.schemas import Job, JobAction
+from app.schemas import Job, JobAction, NewJob
 from app.ui.session import attempt, client, escape_markdown, texts
 
 FIRST_COLLECTION = "library"
@@ -49,7 +49,7 @@ def folder(collection: str) -> None:
         sync = st.toggle(t("sync"))
         if st.form_submit_button(t("folder_button"), icon=":material/folder_open:") and path.strip():
             attempt(lambda: client().create_collection(collection))
-            attempt(lambda: client().ingest(path.strip(), collection, sync=sync))
+            attempt(lambda: client().ingest(NewJob(place=path.strip(), collection=collection, sync=sync)))
 
 
 @st.fragment(run_every=REFRESH_S)

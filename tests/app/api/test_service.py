@@ -10,7 +10,7 @@ import pytest
 
 from app.client import Client, ServiceError
 from app.keys import hash_key
-from app.schemas import SearchRequest
+from app.schemas import NewJob, SearchRequest
 from tests.app.conftest import Serve, ingest, wait
 
 
@@ -144,7 +144,7 @@ def test_a_deleted_collection_is_gone_and_can_be_made_again(library: Client) -> 
         ("POST", "/v1/search", "{", 400, "invalid"),
         ("POST", "/v1/search", '{"query": "x", "nonsense": 1}', 400, "invalid"),
         ("POST", "/v1/collections", '{"name": "../x"}', 400, "invalid"),
-        ("POST", "/v1/jobs", '{"path": "/nowhere/at/all"}', 400, "not_ingestible"),
+        ("POST", "/v1/jobs", '{"place": "/nowhere/at/all"}', 400, "not_ingestible"),
         ("GET", "/nowhere", None, 404, None),
     ],
 )
@@ -192,7 +192,7 @@ def test_keys_open_what_their_role_allows(serve: Serve, connect: Callable[..., C
     with pytest.raises(ServiceError, match="this needs the role 'editor', the key is a reader's"):
         reader.create_collection("other")
     with pytest.raises(ServiceError, match="this needs the role 'admin', the key is a editor's"):
-        editor.ingest("/etc", "library")
+        editor.ingest(NewJob(place="/etc"))
     assert editor.create_collection("other").name == "other"
 
 
@@ -205,10 +205,10 @@ def test_only_the_folders_that_are_allowed_can_be_ingested(
     client = connect(serve(ingest_roots=[allowed]))
     client.create_collection("library")
 
-    assert client.ingest(str(allowed), "library").state == "queued"
+    assert client.ingest(NewJob(place=str(allowed))).state == "queued"
     for path in ("/etc", str(allowed / ".." / "data"), str(allowed / "way-out")):
         with pytest.raises(ServiceError, match="is not below a folder named in KALM_INGEST_ROOTS"):
-            client.ingest(path, "library")
+            client.ingest(NewJob(place=path))
 
 
 def test_a_service_for_others_needs_a_key() -> None:
