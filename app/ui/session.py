@@ -1,6 +1,6 @@
 """What every page needs: the client, the texts, the collection in use, and what to say when there is none."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import TypeVar
 
 import streamlit as st
@@ -81,6 +81,19 @@ def attempt(call: Callable[[], R]) -> R:
     except ServiceError as error:
         st.error(escape_markdown(str(error)), icon=":material/error:")
         st.stop()
+
+
+def once(name: str, about: Hashable, call: Callable[[], R]) -> R:
+    """The result of `call`, kept for this visitor until it is `about` something else: reruns don't repeat it."""
+    kept_one: tuple[Hashable, R] | None = st.session_state.get(name)
+    if kept_one is None or kept_one[0] != about:
+        kept_one = st.session_state[name] = (about, call())
+    return kept_one[1]
+
+
+def zone() -> str | None:
+    """The browser's time zone, such as "Asia/Tokyo"."""
+    return st.context.timezone
 
 
 def escape_markdown(text: str) -> str:
