@@ -9,12 +9,11 @@ def size(size_bytes: float) -> str:
     >>> size(900), size(1_240_000)
     ('900 B', '1.2 MB')
     """
-    for unit in ("B", "kB", "MB", "GB"):
+    unit = "B"
+    for larger in ("kB", "MB", "GB", "TB"):
         if size_bytes < 1000:
             break
-        size_bytes /= 1000
-    else:
-        unit = "TB"
+        size_bytes, unit = size_bytes / 1000, larger
     return f"{size_bytes:.0f} {unit}" if unit == "B" or size_bytes >= 100 else f"{size_bytes:.1f} {unit}"
 
 

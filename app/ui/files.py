@@ -29,7 +29,6 @@ def forecast(files: Sequence[UploadedFile], collection: str, t: Texts) -> list[P
             t("format"): one.format or "",
             t("size"): one.size_bytes,
             t("same_as"): ", ".join(one.same_as),
-            t("problem"): one.error or "",
         }
         for one in found
     ]
@@ -39,9 +38,9 @@ def forecast(files: Sequence[UploadedFile], collection: str, t: Texts) -> list[P
         column_order=[name for name in rows[0] if any(row[name] for row in rows)],
         column_config={t("size"): st.column_config.NumberColumn(format="bytes")},
     )
-    for one in found:
-        if one.error:
-            st.error(escape_markdown(one.error), icon=":material/error:")
+    refused = [item_html(one.name, t("plan_failed"), [], error=one.error) for one in found if one.error]
+    if refused:
+        st.html("".join(refused))
     return found
 
 

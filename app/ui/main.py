@@ -8,15 +8,15 @@ from app.ui.text import NAMES, RIGHT_TO_LEFT, Texts
 
 t = texts()
 manage = [
-    st.Page("pages/ingest.py", title=t("nav_ingest"), icon=":material/upload_file:"),
-    st.Page("pages/jobs.py", title=t("nav_jobs"), icon=":material/progress_activity:"),
-    st.Page("pages/library.py", title=t("nav_library"), icon=":material/library_books:"),
-    st.Page("pages/collections.py", title=t("nav_collections"), icon=":material/inventory_2:"),
-    st.Page("pages/document.py", title=t("nav_document"), visibility="hidden"),
+    st.Page("views/ingest.py", title=t("nav_ingest"), icon=":material/upload_file:"),
+    st.Page("views/jobs.py", title=t("nav_jobs"), icon=":material/progress_activity:"),
+    st.Page("views/library.py", title=t("nav_library"), icon=":material/library_books:"),
+    st.Page("views/collections.py", title=t("nav_collections"), icon=":material/inventory_2:"),
+    st.Page("views/document.py", title=t("nav_document"), visibility="hidden"),
 ]
 use = [
-    st.Page("pages/search.py", title=t("nav_search"), icon=":material/search:", default=True),
-    st.Page("pages/ask.py", title=t("nav_ask"), icon=":material/forum:"),
+    st.Page("views/search.py", title=t("nav_search"), icon=":material/search:", default=True),
+    st.Page("views/ask.py", title=t("nav_ask"), icon=":material/forum:"),
 ]
 page = st.navigation({t("nav_use"): use, t("nav_manage"): manage})
 wide = page in manage

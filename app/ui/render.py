@@ -1,4 +1,4 @@
-"""Whatever is drawn as HTML: hits, passages, lists. The only place that makes any; all text is escaped here."""
+"""Hits, passages, lists -> HTML. The only place that makes any; everything from a document is escaped here."""
 
 from collections.abc import Sequence
 from html import escape

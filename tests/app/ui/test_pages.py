@@ -36,7 +36,7 @@ def open_page(client: Client, monkeypatch: pytest.MonkeyPatch) -> Iterator[Open]
             app.query_params[name] = value
         app.run()
         if page != "search":
-            app.switch_page(f"pages/{page}.py")
+            app.switch_page(f"views/{page}.py")
             for name, value in query.items():
                 app.query_params[name] = value
             app.run()

@@ -116,7 +116,7 @@ def watch() -> None:
         if job.finished is None or job == jobs[0]:
             with st.container(border=True):
                 summary(job, t)
-    st.page_link("pages/jobs.py", label=t("all_jobs"), icon=":material/arrow_forward:", query_params=kept())
+    st.page_link("views/jobs.py", label=t("all_jobs"), icon=":material/arrow_forward:", query_params=kept())
 
 
 st.title(t("ingest_title"))

@@ -20,7 +20,7 @@ def watch(collection: str | None) -> None:
     if not jobs:
         st.info(t("no_jobs"), icon=":material/inbox:")
         st.page_link(
-            "pages/ingest.py", label=t("go_ingest"), icon=":material/upload_file:", query_params=kept()
+            "views/ingest.py", label=t("go_ingest"), icon=":material/upload_file:", query_params=kept()
         )
     for job in jobs[:PER_PAGE]:
         with st.container(border=True):
