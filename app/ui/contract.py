@@ -12,9 +12,9 @@ NAMED = 5
 """Of the documents without all of their points that are named."""
 
 
-def show(collection: Collection, t: Texts) -> None:
-    """Counts, and how its vectors were made."""
-    with st.container(horizontal=True):
+def figures(collection: Collection, t: Texts) -> None:
+    """How much is in a collection, and whether it can be used."""
+    with st.container(horizontal=True, gap="large"):
         for name, number in {
             "documents_count": collection.documents,
             "failed_count": collection.failed,
@@ -24,6 +24,10 @@ def show(collection: Collection, t: Texts) -> None:
             st.metric(t(name), count(number), width="content")
     if collection.problem:
         st.warning(escape_markdown(collection.problem), icon=":material/block:")
+
+
+def promises(collection: Collection, t: Texts) -> None:
+    """How its vectors were made, and of what."""
     chunking = collection.chunking
     languages = sorted(collection.languages.items(), key=lambda one: -one[1])
     rows = [

@@ -15,7 +15,7 @@ FILES = 200
 
 def show(plan: Plan, t: Texts, *, sync: bool) -> None:
     states = [state for state in STATES if plan.counts.get(state)]
-    with st.container(horizontal=True):
+    with st.container(horizontal=True, gap="large"):
         for state in states:
             st.metric(t(f"plan_{state}"), count(plan.counts[state]), width="content")
     if not plan.files:

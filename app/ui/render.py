@@ -1,4 +1,4 @@
-"""Hits, passages, lists -> HTML. The only place that makes any; everything from a document is escaped here."""
+"""Hits, passages, lists -> HTML. The only place that makes any; all text of documents is escaped here."""
 
 from collections.abc import Sequence
 from html import escape
@@ -38,17 +38,27 @@ STYLE = """
 .kalm-rows th {font-weight: 500; color: color-mix(in srgb, currentColor 62%, transparent)}
 </style>
 """
-WIDE = "<style>.stMainBlockContainer {max-width: 76rem; margin-inline: auto}</style>"
+WIDE = """
+<style>
+.stMainBlockContainer {max-width: 76rem; margin-inline: auto}
+[data-testid="stImage"] img {border: 1px solid color-mix(in srgb, currentColor 18%, transparent);
+  border-radius: 6px}
+</style>
+"""
 """Of the pages with tables and pictures: wider than a text, not as wide as a large screen."""
+_TURNED = """
+<style>
+.stMain, section[data-testid='stSidebar'] {direction: rtl}
+.stApp .stElementContainer, .stApp .stElementContainer * {text-align: start}
+</style>
+"""
 _SNIPPET_CHARS = 700
 """Of a hit that are shown; the rest is one click away."""
 
 
 def direction(right_to_left: bool) -> str:
     """Style that turns the page round for languages written from the right."""
-    return (
-        "<style>.stMain, section[data-testid='stSidebar'] {direction: rtl}</style>" if right_to_left else ""
-    )
+    return _TURNED if right_to_left else ""
 
 
 def hit_html(hit: Hit, number: int, *, page: str, also_in: str, marks: Sequence[tuple[int, int]]) -> str:
@@ -85,7 +95,7 @@ def passage_html(
     meta = " · ".join(escape(part) for part in (" › ".join(heading), page, figures) if part)
     name = "kalm-passage opened" if opened else "kalm-passage"
     return (
-        f'<div class="{name}"><div class="kalm-meta" dir="auto">{badge}{bar}{meta}</div>'
+        f'<div class="{name}" dir="{reading(language)}"><div class="kalm-meta">{badge}{bar}{meta}</div>'
         f'<div class="kalm-text" dir="{reading(language)}">{escape(text)}</div></div>'
     )
 

@@ -131,6 +131,7 @@ if not collections:
 for one in collections:
     with st.container(border=True):
         st.subheader(one.name, anchor=False)
-        contract.show(one, t)
+        contract.figures(one, t)
         actions(one)
         check(one)
+        contract.promises(one, t)

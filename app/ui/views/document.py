@@ -36,12 +36,11 @@ def page_by_page(document: Document, passages: Sequence[Passage], opened: int | 
     begin = next((one.page for one in passages if one.position == opened and one.page), 1)
     number = int(st.session_state.get(key, begin))
     picture, pages = attempt(lambda: client().picture(document.id, number))
-    turn = st.container(horizontal=True, vertical_alignment="center")
-    left, right = st.columns(2, gap="medium")
-    with turn:
+    if pages > 1:
         st.pagination(pages, default=begin, key=key)
-        st.caption(t("page_of", page=number, pages=pages))
-    left.image(picture, width="stretch", alt=t("page_of", page=number, pages=pages))
+    left, right = st.columns(2, gap="medium")
+    line = t("page_of", page=number, pages=pages)
+    left.image(picture, caption=line, width="stretch", alt=line)
     with right:
         here = [passage for passage in passages if passage.page == number]
         if not here:

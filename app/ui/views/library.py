@@ -8,6 +8,7 @@ import streamlit as st
 
 from app.schemas import Collection, Document, DocumentFilter, Documents, DocumentSort
 from app.ui.amounts import count, moment, size
+from app.ui.contract import figures
 from app.ui.render import rows_html
 from app.ui.session import (
     attempt,
@@ -41,24 +42,11 @@ def confirm(collection: Collection, documents: Sequence[Document]) -> None:
         st.rerun()
 
 
-def figures(collection: Collection) -> None:
-    with st.container(horizontal=True):
-        for name, number in {
-            "documents_count": collection.documents,
-            "failed_count": collection.failed,
-            "stale_count": collection.stale,
-            "chunks": collection.chunks,
-        }.items():
-            st.metric(t(name), count(number), width="content")
-    if collection.problem:
-        st.warning(escape_markdown(collection.problem), icon=":material/block:")
-
-
 def find(collection: Collection, languages: dict[str, int]) -> Documents:
     """One page of the documents that the filters ask for."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         text = st.text_input(
-            t("find_document"), key="name", bind="query-params", icon=":material/search:", width=240
+            t("find_document"), key="name", bind="query-params", icon=":material/search:", width=190
         )
         state = st.pills(
             t("state"), STATES, format_func=lambda one: t(f"state_{one}"), key="state", bind="query-params"
@@ -68,9 +56,9 @@ def find(collection: Collection, languages: dict[str, int]) -> Documents:
             ["", *sorted(languages, key=lambda code: -languages[code])],
             format_func=lambda code: f"{code} ({languages[code]})" if code else t("any_language"),
             key="language",
-            width=130,
+            width=120,
         )
-        sort = st.selectbox(t("sort"), SORTS, format_func=t, key="sort", width=150)
+        sort = st.selectbox(t("sort"), SORTS, format_func=t, key="sort", width=140)
         descending = st.toggle(t("descending"), key="descending")
     wanted = (collection.name, text, state, language, sort, descending)
     if st.session_state.get("library_of") != wanted:  # other filters begin at their first page
@@ -100,12 +88,12 @@ def table(documents: Sequence[Document]) -> list[Document]:
         {
             t("name"): document.name,
             t("state"): t("state_stale" if document.stale else f"state_{document.state}"),
+            t("problem"): document.error or "",
             t("title"): document.title or "",
             t("language"): document.language or "",
             t("chunks"): document.chunks,
             t("size"): document.size_bytes,
             t("updated"): document.updated,
-            t("problem"): document.error or "",
         }
         for document in documents
     ]
@@ -117,6 +105,7 @@ def table(documents: Sequence[Document]) -> list[Document]:
         on_select="rerun",
         selection_mode="multi-row",
         key=f"rows-{key[:12]}",
+        column_order=[name for name in rows[0] if any(row[name] for row in rows)],
         column_config={
             t("size"): st.column_config.NumberColumn(format="bytes"),
             t("updated"): st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm", timezone=zone()),
@@ -126,7 +115,7 @@ def table(documents: Sequence[Document]) -> list[Document]:
 
 
 def actions(collection: Collection, selected: Sequence[Document]) -> None:
-    with st.container(horizontal=True):
+    with st.container(horizontal=True, vertical_alignment="center"):
         if len(selected) == 1:
             st.page_link(
                 "views/document.py",
@@ -161,7 +150,7 @@ def facts(document: Document) -> None:
 
 st.title(t("library_title"))
 collection = choose_collection(t)
-figures(collection)
+figures(collection, t)
 if not collection.documents:
     nothing_yet(t("no_documents"), t)
 found = find(collection, attempt(lambda: client().documents(collection.name, limit=1)).languages)
