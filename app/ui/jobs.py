@@ -69,6 +69,7 @@ def actions(job: Job) -> Iterator[JobAction]:
 
 def details(job: Job, t: Texts) -> None:
     """Seconds and work of each stage, and the documents by outcome: what failed first."""
+    stages = st.container()
     outcomes: list[Outcome] = sorted(job.outcomes)  # type: ignore[arg-type]  # the keys of `outcomes`
     chosen: Outcome | None = st.pills(
         t("outcome"),
@@ -78,16 +79,16 @@ def details(job: Job, t: Texts) -> None:
         key=f"outcome-{job.id}",
     )
     found: JobDetail = attempt(lambda: client().job(job.id, outcome=chosen, limit=ITEMS))
+    if found.stages:
+        head = [t("stage"), t("time"), t("work"), t("speed")]
+        stages.html(rows_html([_stage(name, done, t) for name, done in found.stages.items()], head))
+        stages.caption(t("stages_hint"))
     if not found.items:
         st.caption(t("none_of_these"))
     st.html("".join(_item(item, t) for item in found.items) or " ")
     total = job.outcomes.get(chosen, 0) if chosen else job.total
     if total > len(found.items) > 0:
         st.caption(t("first_of", count=count(len(found.items)), total=count(total)))
-    if found.stages:
-        head = [t("stage"), t("time"), t("work"), t("speed")]
-        st.html(rows_html([_stage(name, done, t) for name, done in found.stages.items()], head))
-        st.caption(t("stages_hint"))
 
 
 def _figures(job: Job, t: Texts) -> Iterator[str]:

@@ -25,15 +25,16 @@ def show(plan: Plan, t: Texts, *, sync: bool) -> None:
         st.caption(t("gone_stays"))
     if sync and plan.refusal:
         st.warning(escape_markdown(plan.refusal), icon=":material/block:")
+    told = [state for state in states if state != "unchanged"]
     chosen = st.pills(
         t("would_happen"),
-        [state for state in states if state != "unchanged"],
+        told,
         format_func=lambda state: t(f"plan_{state}"),
         key="plan_state",
         label_visibility="collapsed",
     )
     files = [file for file in plan.files if chosen in (None, file.state)]
-    total = plan.counts.get(chosen, 0) if chosen else sum(plan.counts[state] for state in states[:-1])
+    total = sum(plan.counts.get(state, 0) for state in ([chosen] if chosen else told))
     st.html(
         "".join(
             item_html(file.name, t(f"plan_{file.state}"), [], error=file.reason or "")

@@ -76,7 +76,7 @@ def stale(collection: Collection) -> list[str]:
 
 def actions(collection: Collection) -> None:
     name = collection.name
-    with st.container(horizontal=True):
+    with st.container(horizontal=True, vertical_alignment="center"):
         st.page_link(
             "views/library.py",
             label=t("open_library"),
