@@ -48,12 +48,12 @@ def summary(job: Job, t: Texts) -> None:
 
 
 def buttons(job: Job, t: Texts) -> None:
-    """What can be done about a job as it is; inside a fragment, which shows what came of it."""
+    """What can be done about a job as it is."""
     with st.container(horizontal=True):
         for action in actions(job):
             if st.button(t(action), key=f"{action}-{job.id}", icon=ICONS[action]):
                 attempt(partial(client().act, job.id, action))
-                st.rerun(scope="fragment")
+                st.rerun()
 
 
 def actions(job: Job) -> Iterator[JobAction]:

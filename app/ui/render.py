@@ -35,7 +35,8 @@ STYLE = """
 .kalm-rows {border-collapse: collapse; width: 100%; max-width: 34rem; font-size: .92rem}
 .kalm-rows td, .kalm-rows th {padding: .2rem .6rem .2rem 0; text-align: start; vertical-align: top;
   border-bottom: 1px solid color-mix(in srgb, currentColor 12%, transparent); overflow-wrap: anywhere}
-.kalm-rows th {font-weight: 500; white-space: nowrap; color: color-mix(in srgb, currentColor 62%, transparent)}
+.kalm-rows th {font-weight: 500; white-space: nowrap;
+  color: color-mix(in srgb, currentColor 62%, transparent)}
 </style>
 """
 WIDE = """

@@ -1,5 +1,6 @@
 """Ingest: what would happen is shown before it does, and nothing is stored by looking."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -29,14 +30,13 @@ def test_a_preview_shows_passages_with_their_tokens_before_anything_is_stored(
     library: Client, open_page: Open
 ) -> None:
     app = open_page("ingest")
-    app.file_uploader[0].upload("note.md", b"# Note\n\nThe <b>depot</b> key hangs here.", "text/plain").run()
+    app.file_uploader[0].upload("note.txt", b"The <b>depot</b> key hangs here.", "text/plain").run()
 
     app.selectbox(key="look-1").select(0).run()
 
     assert not app.exception
-    assert "of 256 tokens" in html(app) or "tokens" in html(app)
+    assert re.search(r"\d+ of \d+ tokens", html(app))
     assert "&lt;b&gt;depot" in html(app)
-    assert "heading" in html(app)
     assert "1 passages of" in " ".join(caption.value for caption in app.caption)
     assert library.documents("library").total == 3
 
@@ -85,7 +85,7 @@ def test_a_sync_that_removes_too_much_is_refused_and_can_be_forced(
 
 def test_a_name_no_collection_can_have_is_told_so(library: Client, open_page: Open) -> None:
     app = open_page("ingest")
-    app.selectbox(key="collection").set_value("My <Docs>")
+    app.session_state["collection"] = "My <Docs>"
     app.run()
 
     assert "small letters" in app.error[0].value
