@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Literal
+from typing import Literal, get_args
 
 import streamlit as st
 
-from app.schemas import Job, JobAction, JobDetail, JobItem, JobState, Outcome, StageWork
+from app.schemas import Job, JobAction, JobDetail, JobItem, JobState, Outcome, Stage, StageWork
 from app.ui.amounts import count, duration, moment, size
 from app.ui.render import item_html, rows_html
 from app.ui.session import attempt, client, escape_markdown, zone
@@ -27,6 +27,8 @@ ICONS: dict[JobAction, str] = {
     "cancel": ":material/close:",
     "retry": ":material/replay:",
 }
+STAGES: tuple[Stage, ...] = get_args(Stage)
+"""In the order a document goes through them."""
 SOURCE_CHARS = 160
 ITEMS = 200
 """Of a job that are listed at once."""
@@ -81,7 +83,8 @@ def details(job: Job, t: Texts) -> None:
     found: JobDetail = attempt(lambda: client().job(job.id, outcome=chosen, limit=ITEMS))
     if found.stages:
         head = [t("stage"), t("time"), t("work"), t("speed")]
-        stages.html(rows_html([_stage(name, done, t) for name, done in found.stages.items()], head))
+        rows = [_stage(name, found.stages[name], t) for name in STAGES if name in found.stages]
+        stages.html(rows_html(rows, head))
         stages.caption(t("stages_hint"))
     if not found.items:
         st.caption(t("none_of_these"))

@@ -5,13 +5,15 @@ import subprocess
 import sys
 import tempfile
 import time
+from io import BytesIO
 from pathlib import Path
 
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 
 from app.client import Client
-from tests.app.conftest import free_port
+from app.up import SAMPLE
+from tests.app.conftest import free_port, wait
 
 FOLDER = Path(__file__).parents[3] / "docs" / "screenshots"
 SETTLE_S = 6
@@ -38,7 +40,7 @@ def main() -> None:
             "KALM_UI_PORT": str(ui_port),
         }
         up = subprocess.Popen(
-            [sys.executable, "-m", "app.cli", "up", "--sample"],
+            [sys.executable, "-m", "app.cli", "up"],
             env=environment,
             stdout=subprocess.PIPE,
             text=True,
@@ -46,7 +48,10 @@ def main() -> None:
         assert up.stdout is not None
         assert any("Ctrl-C" in line for line in up.stdout)
         with Client(f"http://127.0.0.1:{port}") as client:
-            job = client.jobs()[0].id
+            client.create_collection("library")
+            files = [(path.name, BytesIO(path.read_bytes())) for path in sorted(SAMPLE.iterdir())]
+            job = client.upload("library", files).id  # by name: a folder's path is this machine's
+            wait(client, job)
             manual = client.documents("library", text="maintenance").documents[0].id
         options = webdriver.ChromeOptions()
         for flag in (
