@@ -11,6 +11,7 @@ from lxml import etree, html
 from markdown import markdown  # type: ignore[import-untyped]
 
 from ingest.errors import UnreadableFile
+from ingest.parse.decode import decode, read_bytes
 from ingest.parse.offline import partition_docx, partition_html, partition_pptx
 from ingest.parse.tables import CELL_JOINT, rows_to_elements
 from ingest.records import Element, ElementKind
@@ -20,8 +21,9 @@ _SKIPPED = frozenset({"PageBreak", "PageNumber", "Image", "Footer", "Header"})
 _NOT_CONTENT = "|".join(
     [f"//{tag}" for tag in "script style noscript template nav svg iframe object head".split()]
     + [
-        "//*[@hidden]",
-        "//*[contains(translate(@style, ' ', ''), 'display:none')]",
+        "//comment()",  # unstructured drops a text that follows one
+        "//body//*[@hidden]",  # not the body itself: its scripts show it when they are ready
+        "//body//*[contains(translate(@style, ' ', ''), 'display:none')]",
         "//*[@role = 'navigation']",
         "//footer[not(ancestor::article or ancestor::section or ancestor::blockquote)]",
         "//li[count(*) = 1 and a/@hreflang]",  # the same page in other languages
@@ -76,7 +78,7 @@ def read_markdown(text: str, name: str) -> list[Element]:
     return _under(title, [replace(element, text=_ANCHOR.sub("", element.text)) for element in found])
 
 
-def read_docx(path: Path) -> list[Element]:
+def read_docx(path: Path, _: str) -> list[Element]:
     """What unstructured finds, and after it what it passes over: footnotes, text boxes, form fields.
 
     Documents with macros, and templates, it refuses altogether: they give paragraphs only.
@@ -91,20 +93,22 @@ def read_docx(path: Path) -> list[Element]:
     return found if found and found[0].kind == "title" else _under(title, found)
 
 
-def read_pptx(path: str) -> list[Element]:
+def read_pptx(path: Path, _: str) -> list[Element]:
     """A slide is a page; speaker's notes belong to it."""
-    return list(_convert(partition_pptx(path, languages=_LANGUAGE, include_slide_notes=True)))
+    return list(_convert(partition_pptx(str(path), languages=_LANGUAGE, include_slide_notes=True)))
 
 
-def read_xml(data: bytes, text: str, name: str) -> Iterator[Element]:
+def read_xml(path: Path, name: str) -> Iterator[Element]:
     """The text of every element that has any, without tags; nothing outside of the file is read.
 
     A number or a mark alone, `<label>(1)</label>`, is put before the text that follows it.
     """
+    data = read_bytes(path, name)
     try:
         try:
             root = etree.fromstring(data, _PARSER)
         except (etree.XMLSyntaxError, LookupError):
+            text = decode(data, name)
             body = text.partition("?>")[2] if text.lstrip().startswith("<?xml") else text
             root = etree.fromstring(body.encode(), _PARSER)
     except etree.XMLSyntaxError as error:
