@@ -106,7 +106,8 @@ def _encoding(blocks: Blocks, name: str, declared: str | None) -> str:
     if declared is None and (found := _DECLARED.search(head[:1024])):
         declared = found[1].decode("ascii")
     mark, escaped = _ESCAPED
-    for encoding in (*(escaped if mark in head else ()), "utf-8", *_meant(declared)):
+    likely: list[str] = [*(escaped if mark in head else ()), "utf-8", *_meant(declared)]
+    for encoding in likely:
         if _fits(blocks, encoding):
             return encoding
     if _is_damaged_utf8(blocks):

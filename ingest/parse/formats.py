@@ -57,10 +57,14 @@ _SUFFIXES = {
     ".ndjson": "jsonl",
 }
 _CODE = frozenset(
-    ".c .cpp .cs .css .go .h .java .js .kt .php .py .rb .rs .sh .sql .swift .toml .ts".split()
+    ".bat .c .cc .cfg .clj .cpp .cs .css .dart .erl .ex .go .gradle .groovy .h .hpp .hs .ini .java .jl .js "
+    ".jsx .kt .lua .m .ml .php .pl .proto .ps1 .py .r .rb .rs .scala .scss .sh .sql .svelte .swift .tf .toml "
+    ".ts .tsx .vb .vue .yaml .yml".split()
 )
 _HTML_STARTS = (b"<!doctype html", b"<html", b"<head", b"<body", b"<table", b"<div")
 _MAIL_HEADERS = (b"from:", b"received:", b"return-path:", b"message-id:", b"mime-version:", b"delivered-to:")
+_RECORDS = re.compile(rb"(\[\s*)?\{\s*\"")
+"""How JSON begins, where the name says nothing else."""
 _MAILBOX = re.compile(rb"from \S+ [^\n]*\d{4}[^\n]*\n(?=[\w-]+:)")
 """How each mail in a file of many begins."""
 
@@ -104,6 +108,8 @@ def _text_format(head: bytes, name: str) -> str:
         return _SUFFIXES[suffix]
     if suffix in _CODE:
         return "code"
+    if _RECORDS.match(start):
+        return "json"
     if _MAILBOX.match(start):
         return "mbox"
     first_lines = start.split(b"\n", 12)[:12]

@@ -11,6 +11,7 @@ from lxml import etree, html
 from markdown import markdown  # type: ignore[import-untyped]
 
 from ingest.errors import UnreadableFile
+from ingest.parse.archive import PARSER
 from ingest.parse.decode import decode, read_bytes
 from ingest.parse.offline import partition_docx, partition_html, partition_pptx
 from ingest.parse.tables import CELL_JOINT, rows_to_elements
@@ -43,7 +44,6 @@ _BLOCKS = frozenset(
 _NO_TITLE = re.compile(r"^(untitled|microsoft |powerpoint |word document|document\d*$)|^\W*$", re.IGNORECASE)
 _WORD = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 _WORD_PARTS = ("word/document.xml", "word/footnotes.xml", "word/endnotes.xml")
-_PARSER = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
 
 
 def read_html(text: str, name: str) -> list[Element]:
@@ -106,11 +106,11 @@ def read_xml(path: Path, name: str) -> Iterator[Element]:
     data = read_bytes(path, name)
     try:
         try:
-            root = etree.fromstring(data, _PARSER)
+            root = etree.fromstring(data, PARSER)
         except (etree.XMLSyntaxError, LookupError):
             text = decode(data, name)
             body = text.partition("?>")[2] if text.lstrip().startswith("<?xml") else text
-            root = etree.fromstring(body.encode(), _PARSER)
+            root = etree.fromstring(body.encode(), PARSER)
     except etree.XMLSyntaxError as error:
         raise UnreadableFile(f"{name} is not well-formed xml ({error})") from error
     labels: list[str] = []
@@ -201,7 +201,7 @@ def _passed_over(archive: zipfile.ZipFile, found: list[Element]) -> Iterator[str
     for part in _WORD_PARTS:
         if part not in archive.namelist():
             continue
-        for paragraph in etree.fromstring(archive.read(part), _PARSER).iter(f"{_WORD}p"):
+        for paragraph in etree.fromstring(archive.read(part), PARSER).iter(f"{_WORD}p"):
             if _is_contents(paragraph):
                 continue
             text = "".join(_own_text(paragraph)).strip()
@@ -228,7 +228,7 @@ def _own_text(paragraph: Any) -> Iterator[str]:
 def _core_title(archive: zipfile.ZipFile) -> str:
     if "docProps/core.xml" not in archive.namelist():
         return ""
-    title = etree.fromstring(archive.read("docProps/core.xml"), _PARSER).findtext("{*}title") or ""
+    title = etree.fromstring(archive.read("docProps/core.xml"), PARSER).findtext("{*}title") or ""
     return "" if _NO_TITLE.match(title) else " ".join(title.split())
 
 

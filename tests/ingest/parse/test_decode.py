@@ -33,7 +33,8 @@ def test_utf16_is_read_with_and_without_a_mark(encoding: str, text: str) -> None
 
 
 @pytest.mark.parametrize(
-    "text", ["Bush hid the facts", "this app can break", "a\x0cb, a form feed", "A bell \x07 that nobody hears"]
+    "text",
+    ["Bush hid the facts", "this app can break", "a\x0cb, a form feed", "A bell \x07 that nobody hears"],
 )
 def test_ascii_is_not_taken_for_utf16(text: str) -> None:
     assert decode(text.encode(), "a.txt") == text.replace("\x07", "")
