@@ -71,8 +71,13 @@ def elements_of(path: Path, name: str, *, with_attachments: bool = True) -> Iter
                 yield replace(element, text=text)
     except (IngestError, MemoryError):
         raise
+    except RecursionError as error:
+        raise UnreadableFile(
+            f"{name} nests its parts too deep to be read: flatten it, or save it as text"
+        ) from error
     except Exception as error:  # a parser's own: whatever a damaged file makes of it
-        raise UnreadableFile(f"{name} can't be read ({type(error).__name__}: {error})") from error
+        said = str(error).replace(str(path), name)
+        raise UnreadableFile(f"{name} can't be read ({type(error).__name__}: {said})") from error
     if is_empty:
         raise NoText(f"{name} holds no text that can be read: leave it out, or save it in another format")
 

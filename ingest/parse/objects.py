@@ -12,6 +12,8 @@ from ingest.records import Element
 _TITLES = ("title", "headline", "subject", "name")
 """Keys whose value names the record, the best first."""
 _TITLE_CHARS = 200
+_KEY_CHARS = 200
+"""A longer key is shown no further: it stands before each value under it."""
 
 
 def read_json(text: str, name: str) -> Iterator[Element]:
@@ -42,10 +44,10 @@ def _line(line: str) -> Iterator[Element]:
 
 
 def _value(line: str) -> Any:
-    """None for what is no JSON, or says nothing."""
+    """None for what is no JSON, says nothing, or is nested deeper than a thousand."""
     try:
         return json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
 
 
@@ -97,7 +99,7 @@ def _lines(value: Any) -> Iterator[str]:
     while waiting:
         path, value = waiting.pop()
         if isinstance(value, dict):
-            inner = [(f"{path}.{key}" if path else key, each) for key, each in value.items()]
+            inner = [(f"{path}.{key[:_KEY_CHARS]}".lstrip("."), each) for key, each in value.items()]
             waiting.extend(reversed(inner))
         elif isinstance(value, list) and any(isinstance(each, dict | list) for each in value):
             waiting.extend((path, each) for each in reversed(value))
