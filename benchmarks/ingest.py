@@ -1,4 +1,4 @@
-"""Files to a searchable collection, ours against LlamaIndex's own pipeline: python -m benchmarks.ingest FOLDER
+"""Files to a collection, ours against LlamaIndex's own pipeline: python -m benchmarks.ingest FOLDER
 
 Theirs is what its documentation puts together: SimpleDirectoryReader, SentenceSplitter, HuggingFaceEmbedding,
 QdrantVectorStore on qdrant-client's local mode. Same weights, same files, fresh stores, turn by turn in one
