@@ -4,8 +4,10 @@ Theirs is what its documentation puts together: SimpleDirectoryReader, SentenceS
 QdrantVectorStore on qdrant-client's local mode. Same weights, same files, fresh stores, turn by turn in one
 process. Ours does all of the product's work: a ledger that survives a kill, parsing in child processes with
 limits, language per chunk, a search for each document at its end. Only files that both sides can read are
-timed. Their file readers pin what we can't: `pip install --no-deps llama-index-readers-file
-llama-index-vector-stores-qdrant pypdf docx2txt` for this measurement.
+timed. Their packages pin what ours can't be with, so they get a folder of their own:
+
+    pip install --no-deps --target PEERS llama-index-readers-file llama-index-vector-stores-qdrant pypdf docx2txt
+    PYTHONPATH=PEERS python -m benchmarks.ingest FOLDER
 """
 
 import tempfile
