@@ -1,4 +1,4 @@
-"""Files to a collection, ours against LlamaIndex's own pipeline: python -m benchmarks.ingest FOLDER
+r"""Files to a collection, ours against LlamaIndex's own pipeline: python -m benchmarks.ingest FOLDER
 
 Theirs is what its documentation puts together: SimpleDirectoryReader, SentenceSplitter, HuggingFaceEmbedding,
 QdrantVectorStore on qdrant-client's local mode. Same weights, same files, fresh stores, turn by turn in one
@@ -6,10 +6,12 @@ process. Ours does all of the product's work: a ledger that survives a kill, par
 limits, language per chunk, a search for each document at its end. Only files that both sides can read are
 timed. Their packages pin what ours can't be with, so they get a folder of their own:
 
-    pip install --no-deps --target PEERS llama-index-readers-file llama-index-vector-stores-qdrant pypdf docx2txt
+    pip install --no-deps --target PEERS llama-index-readers-file \
+        llama-index-vector-stores-qdrant pypdf docx2txt
     PYTHONPATH=PEERS python -m benchmarks.ingest FOLDER
 """
 
+import logging
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -53,6 +55,7 @@ LONG_CHUNKS = 10_000
 
 def main(folder: Annotated[Path, tyro.conf.Positional], rounds: int = 3) -> None:
     """Print documents/h of each side and what deleting a document of 10,000 chunks takes."""
+    logging.getLogger("pypdf").setLevel(logging.ERROR)
     print(describe())
     with tempfile.TemporaryDirectory() as scratch:
         readers = ParseWorkers(PARSERS, timeout_s=90, memory_mb=2048)
@@ -61,7 +64,8 @@ def main(folder: Annotated[Path, tyro.conf.Positional], rounds: int = 3) -> None
         print(
             f"{len(files)} files of {folder.name} that both sides read, {megabytes:.1f} MB, {rounds} rounds"
         )
-        embedding = HuggingFaceEmbedding(model_name=str(locate(MODEL)), device="cpu", max_length=SPLIT_TOKENS)
+        folder_of_weights = str(locate(MODEL)[1])
+        embedding = HuggingFaceEmbedding(folder_of_weights, device="cpu", max_length=SPLIT_TOKENS)
         sides: dict[str, Callable[[Path], int]] = {
             f"ours, {precision}": _ours(files, embedder.load(MODEL, "cpu", precision), readers)
             for precision in ("bf16", "fp32")

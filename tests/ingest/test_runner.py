@@ -10,6 +10,7 @@ from typing import Any, cast
 import pytest
 
 from embedder.encoder import Vectors
+from embedder.errors import ServerFailed
 from ingest.database import Database
 from ingest.errors import DiskFull, IndexUnavailable, UnreadableFile
 from ingest.index.contract import Index
@@ -184,7 +185,13 @@ class Failing:
 
 
 @pytest.mark.parametrize(
-    "error", [IndexUnavailable("the Qdrant server failed"), DiskFull("100 MB free")], ids=["gone", "full"]
+    "error",
+    [
+        IndexUnavailable("the Qdrant server failed"),
+        DiskFull("100 MB free"),
+        ServerFailed("the encoder answered 429"),
+    ],
+    ids=["index gone", "disk full", "encoder gone"],
 )
 def test_a_job_waits_for_what_comes_back_and_goes_on_by_itself(
     folder: Path, jobs: Jobs, open_shelf: Callable[[], Shelf], intake: Intake, error: Exception
