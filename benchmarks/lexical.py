@@ -1,7 +1,7 @@
 """Lexical search alone, task by task, beside the pack's own BM25: python -m benchmarks.lexical PACK
 
-Whole documents, no chunks, exact search. The pack's BM25 is Lucene's formula over words, with characters
-and their pairs for Chinese, Japanese and Korean. `--language` leaves nothing to it: no side is told any.
+Whole documents, no chunks, exact search. The pack's BM25 counts words, and in Chinese, Japanese and Korean
+characters and their pairs. Ours is told the language of nothing; docs/lexical.md says what was tried.
 """
 
 import time
@@ -35,9 +35,7 @@ def main(pack: Annotated[Path, tyro.conf.Positional], only: tuple[str, ...] = ()
         texts += len(documents)
         chars += sum(map(len, task.documents))
         terms += sum(len(vector.indices) for vector in documents)
-        values = evalpack.ndcg(
-            evalpack.lexical_scores(lexical.encode_queries(task.queries), documents), task
-        )
+        values = evalpack.ndcg(evalpack.lexical_scores(lexical.encode_queries(task.queries), documents), task)
         ours[task.name] = float(values.mean())
         _print_row(task.name, reference[task.name], ours[task.name])
         if len(set(task.languages)) == 1 and not task.name.startswith(_MONOLINGUAL):
@@ -47,8 +45,8 @@ def main(pack: Annotated[Path, tyro.conf.Positional], only: tuple[str, ...] = ()
     for language, pairs in sorted(by_language.items()):
         _print_row(language, *np.mean(pairs, axis=0))
     print(
-        f"\n{texts / seconds:.0f} texts/s, {chars / texts:.0f} characters and {terms / texts:.0f} terms each; "
-        f"{describe()}"
+        f"\n{texts / seconds:.0f} texts/s, {chars / texts:.0f} characters and {terms / texts:.0f} terms "
+        f"each; {describe()}"
     )
 
 

@@ -7,7 +7,7 @@ in every language at once; where words are not set apart, short runs of characte
 """
 
 import unicodedata
-from typing import Literal
+from typing import Literal, cast
 
 import regex
 
@@ -18,12 +18,13 @@ Kind = Literal["word", "signs", "letters"]
 
 _INSIDE = "\u00ad\u200d\u200e\u200f\u2060"
 """May stand within a word unseen: soft hyphen, joiners, marks of direction."""
+_SIGNS = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Hangul}\p{Bopomofo}\p{Yi}ー"
+_LETTERS = r"\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
 _RUN = regex.compile(
     rf"""
-    (?P<signs>[\p{{Han}}\p{{Hiragana}}\p{{Katakana}}\p{{Hangul}}\p{{Bopomofo}}\p{{Yi}}ー]+)
-    | (?P<letters>[\p{{Thai}}\p{{Lao}}\p{{Khmer}}\p{{Myanmar}}]+)
-    | (?P<word>[\p{{L}}\p{{N}}](?:(?![\p{{Han}}\p{{Hiragana}}\p{{Katakana}}\p{{Hangul}}\p{{Bopomofo}}\p{{Yi}}ー
-        \p{{Thai}}\p{{Lao}}\p{{Khmer}}\p{{Myanmar}}])[\p{{L}}\p{{M}}\p{{N}}{_INSIDE}])*+)
+    (?P<signs>[{_SIGNS}]+)
+    | (?P<letters>[{_LETTERS}]+)
+    | (?P<word>[\p{{L}}\p{{N}}](?:(?![{_SIGNS}{_LETTERS}])[\p{{L}}\p{{M}}\p{{N}}{_INSIDE}])*+)
     """,
     regex.VERBOSE,
 )
@@ -65,7 +66,7 @@ def runs(text: str) -> list[tuple[str, Kind]]:
     [('strasse', 'word'), ('5', 'word'), ('東京タワー', 'signs')]
     """
     caseless = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
-    return [(match[0], match.lastgroup) for match in _RUN.finditer(caseless)]
+    return [(match[0], cast(Kind, match.lastgroup)) for match in _RUN.finditer(caseless)]
 
 
 def words_in(run: str, kind: Kind) -> float:
@@ -82,7 +83,8 @@ def terms(run: str, kind: Kind) -> list[str]:
     ['東', '京', '都', '東京', '京都']
     """
     if kind != "word":
-        return [piece for size in _SIZES[kind] for piece in _pieces(run, size)]
+        short, long = _SIZES[kind]
+        return _pieces(run, short) + (_pieces(run, long) if len(run) >= long else [])
     word = run[:_LONGEST_WORD].translate(_ALIKE)
     plain = _without_marks(word)
     if not _LATIN.match(word):  # the exact word keeps its marks in Latin: Vietnamese lost 1.6 points without

@@ -1,7 +1,7 @@
 """Text -> sparse vector; the index's IDF times the dot product of a query's and a document's is BM25
 
-    score = sum over terms t of  tf(t, query) * idf(t) * tf * (K + 1) / (tf + K * (1 - B + B * words / AVERAGE))
-                                                         ^ the document's value        (tf = tf(t, document))
+    score = sum over terms of  times in the query * IDF * value
+    value = times * (K + 1) / (times + K * (1 - B + B * words / AVERAGE_WORDS))    times in the document
 
 The index counts the IDF over its own points (`Modifier.IDF`), so a collection is never read to be searched.
 """
@@ -41,7 +41,7 @@ class SparseVector:
 
 
 def encode_documents(texts: Sequence[str]) -> list[SparseVector]:
-    """One vector per text, of saturated term frequencies. A text without letters or digits gives an empty one."""
+    """One vector per text, of saturated term frequencies; empty for one without letters or digits."""
     return [_document(text) for text in texts]
 
 
