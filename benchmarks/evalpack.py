@@ -9,7 +9,7 @@ import json
 import re
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,14 +27,23 @@ DEPTH = 10
 @dataclass(frozen=True, slots=True)
 class Task:
     name: str
-    documents: list[str]
-    """Title and text."""
+    document_ids: list[str]
+    query_ids: list[str]
+    titles: list[str]
+    """Of the documents; empty where there is none."""
+    texts: list[str]
     document_languages: list[str]
     queries: list[str]
     languages: list[str]
     """Of the queries."""
     relevant: list[dict[int, float]]
     """Per query: document -> score."""
+
+    @property
+    def documents(self) -> list[str]:
+        """Title and text."""
+        pairs = zip(self.titles, self.texts, strict=True)
+        return [f"{title}\n{text}" if title else text for title, text in pairs]
 
 
 def read(folder: Path) -> Task:
@@ -47,11 +56,38 @@ def read(folder: Path) -> Task:
             judged[row["query-id"]][place[row["corpus-id"]]] = float(row["score"])
     return Task(
         folder.name,
-        [f"{document.get('title') or ''}\n{document['text']}".strip() for document in corpus],
+        [document["_id"] for document in corpus],
+        [query["_id"] for query in queries],
+        [document.get("title") or "" for document in corpus],
+        [document["text"] for document in corpus],
         [document["lang"] for document in corpus],
         [query["text"] for query in queries],
         [query["lang"] for query in queries],
         [judged[query["_id"]] for query in queries],
+    )
+
+
+def part(task: Task, documents: Sequence[int], queries: Sequence[int] | None = None) -> Task:
+    """The task with only these documents and these queries, of which those without an answer are dropped."""
+    place = {document: at for at, document in enumerate(documents)}
+    kept = [
+        at
+        for at in (range(len(task.queries)) if queries is None else queries)
+        if any(document in place for document in task.relevant[at])
+    ]
+    return replace(
+        task,
+        titles=[task.titles[at] for at in documents],
+        texts=[task.texts[at] for at in documents],
+        document_languages=[task.document_languages[at] for at in documents],
+        document_ids=[task.document_ids[at] for at in documents],
+        queries=[task.queries[at] for at in kept],
+        languages=[task.languages[at] for at in kept],
+        query_ids=[task.query_ids[at] for at in kept],
+        relevant=[
+            {place[document]: score for document, score in task.relevant[at].items() if document in place}
+            for at in kept
+        ],
     )
 
 
