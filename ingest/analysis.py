@@ -66,7 +66,7 @@ def runs(text: str) -> list[tuple[str, Kind]]:
     [('strasse', 'word'), ('5', 'word'), ('東京タワー', 'signs')]
     """
     caseless = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
-    return [(match[0], cast(Kind, match.lastgroup)) for match in _RUN.finditer(caseless)]
+    return [(match[0], cast("Kind", match.lastgroup)) for match in _RUN.finditer(caseless)]
 
 
 def words_in(run: str, kind: Kind) -> float:
