@@ -121,6 +121,7 @@ def search(
     limit: int = 5,
     dim: int | None = None,
     exact: bool = False,
+    ranking: Literal["hybrid", "dense", "lexical"] = "hybrid",
     language: UseAppendAction[tuple[str, ...]] = (),
     json_: Annotated[bool, arg(name="json")] = False,
 ) -> None:
@@ -135,7 +136,13 @@ def search(
     from app.schemas import SearchRequest
 
     request = SearchRequest(
-        query=question, collection=collection, limit=limit, dim=dim, exact=exact, languages=list(language)
+        query=question,
+        collection=collection,
+        ranking=ranking,
+        limit=limit,
+        dim=dim,
+        exact=exact,
+        languages=list(language),
     )
     with _client() as client:
         response = client.search(request)

@@ -199,9 +199,14 @@ class DocumentText(Model):
     """Whether its pages can be had as pictures: it is a pdf, and the file is still there."""
 
 
+Ranking = Literal["hybrid", "dense", "lexical"]
+"""Near in meaning and sharing words, by one score; or by one of them alone."""
+
+
 class SearchRequest(Model):
     query: Question
     collection: CollectionName = "library"
+    ranking: Ranking = "hybrid"
     limit: int = Field(default=10, ge=1, le=100)
     offset: int = Field(default=0, ge=0, le=1000)
     dim: int | None = None
@@ -219,9 +224,21 @@ class SourceInfo(Model):
     name: str
 
 
+class Leg(Model):
+    """Where one of the two rankings has a hit."""
+
+    rank: int
+    """From 1."""
+    score: float
+    """Cosine similarity of the dense one, BM25 of the lexical one."""
+
+
 class Hit(Model):
     score: float
-    """Cosine similarity, -1 to 1."""
+    """What it is ranked by: cosine similarity, BM25, or of both 0 to 1."""
+    dense: Leg | None = None
+    lexical: Leg | None = None
+    """None where it is not among that ranking's candidates."""
     text: str
     marks: list[tuple[int, int]]
     """Spans of `text`, in characters, that hold words of the query."""
@@ -241,6 +258,9 @@ class Timing(Model):
 
 
 class SearchResponse(Model):
+    ranking: Ranking
+    sureness: float | None
+    """Of the lexical ranking: its best score as a share of what the query could reach."""
     hits: list[Hit]
     dim: int
     mode: Literal["funnel", "exact", "prefix"]

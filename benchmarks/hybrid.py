@@ -241,7 +241,6 @@ def case(task: evalpack.Task, cosines: Vectors, words: Sequence[str], owners: np
     """cosines: (queries, chunks)"""
     asked = lexical.encode_queries(task.queries)
     scores = evalpack.lexical_scores(asked, lexical.encode_documents(words))
-    rarest = np.log(2 * len(words) + 2)  # the IDF of a term that no chunk has
     languages = np.array(task.document_languages)[owners]
     return Case(
         task,
@@ -250,7 +249,7 @@ def case(task: evalpack.Task, cosines: Vectors, words: Sequence[str], owners: np
             Asked(
                 _best(near, -1),
                 _best(found, 0),
-                float(vector.values.sum() * (lexical.K + 1) * rarest),
+                lexical.bound(vector, len(words)),
                 languages,
             )
             for near, found, vector in zip(cosines, scores, asked, strict=True)

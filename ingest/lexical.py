@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from math import log
 
 import numpy as np
 import numpy.typing as npt
@@ -48,6 +49,11 @@ def encode_documents(texts: Sequence[str]) -> list[SparseVector]:
 def encode_queries(texts: Sequence[str]) -> list[SparseVector]:
     """One vector per text, of plain term frequencies."""
     return [_vector(_count(text)[0], 0.0) for text in texts]
+
+
+def bound(query: SparseVector, documents: int) -> float:
+    """BM25 of a document that held every term of the query, were each as rare as can be in so many."""
+    return float(query.values.sum()) * (K + 1) * log(2 * documents + 2)
 
 
 def _document(text: str) -> SparseVector:

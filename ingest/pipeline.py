@@ -9,7 +9,8 @@ from typing import Literal, Protocol
 import embedder
 from embedder.encoder import Encoder
 from embedder.errors import UnsupportedModel
-from ingest import likeness, windows
+from ingest import lexical, likeness, windows
+from ingest.analysis import ANALYSIS_VERSION
 from ingest.chunk import CHUNKER_VERSION, chunk
 from ingest.errors import IndexDamaged, NotPossible
 from ingest.index.contract import Chunking, Contract, Index
@@ -19,7 +20,7 @@ from ingest.parse import PARSER_VERSION
 from ingest.records import Chunk, Document, Element, Stage
 from ingest.sentences import sentences
 
-RECIPE = f"parser {PARSER_VERSION}, chunker {CHUNKER_VERSION}"
+RECIPE = f"parser {PARSER_VERSION}, chunker {CHUNKER_VERSION}, terms {ANALYSIS_VERSION}"
 """Part of every version's id: another recipe makes another version of the same file."""
 CHUNK_SHARE = 4
 """A chunk is at most one in so many of the tokens the encoder takes: 64 for all-MiniLM, 128 for KaLM.
@@ -246,8 +247,13 @@ def _write(chunks: Sequence[Chunk], shelf: Shelf, watch: Watch) -> None:
         vectors = windows.encode(batch, shelf.encoder, shelf.index.contract.chunking)
         watch.add(sum(len(shelf.encoder.token_spans(chunk.text)) for chunk in batch))
         watch.enter("write")
-        shelf.index.upsert(batch, vectors)
+        shelf.index.upsert(batch, vectors, lexical.encode_documents([_words(chunk) for chunk in batch]))
         watch.add(len(batch))
+
+
+def _words(chunk: Chunk) -> str:
+    """What a lexical search looks through."""
+    return "\n".join((chunk.title, *chunk.heading[-1:], chunk.text))
 
 
 def _finds_itself(chunks: Sequence[Chunk], shelf: Shelf) -> bool:

@@ -6,6 +6,7 @@ from typing import Any, Literal, Protocol
 
 from embedder.encoder import Vectors
 from ingest.errors import IndexDamaged
+from ingest.lexical import SparseVector
 from ingest.records import Chunk, Hit
 
 
@@ -67,8 +68,12 @@ class Index(Protocol):
 
     contract: Contract
 
-    def upsert(self, chunks: Sequence[Chunk], vectors: Sequence[Vectors]) -> None:
+    def upsert(
+        self, chunks: Sequence[Chunk], vectors: Sequence[Vectors], terms: Sequence[SparseVector]
+    ) -> None:
         """Write points, hidden; `vectors` of each chunk are `(windows, full width)`, prefixes are cut here.
+
+        `terms` of each are for `search_terms`.
 
         Durable when it returns. Raises DiskFull before the disk is full, ValueError for vectors
         that are not finite, not of length 1 or not of the contract's width.
@@ -110,6 +115,13 @@ class Index(Protocol):
         At full width this is a funnel in one query: the coarse prefix picks candidates, the full
         vector orders them; `exact` skips the funnel. A smaller stored `dim` searches that prefix
         alone. Raises UnknownDim for a width that is not stored.
+        """
+        ...
+
+    def search_terms(self, terms: SparseVector, *, limit: int, where: Where = EVERYTHING) -> list[Hit]:
+        """The published chunks that share terms with a query, by BM25, best first.
+
+        The IDF is the collection's; scores are sums over the query's terms and mean nothing across queries.
         """
         ...
 

@@ -18,6 +18,7 @@ from embedder.pooling import truncate
 from ingest.errors import IndexDamaged, IndexLocked
 from ingest.index import schema
 from ingest.index.contract import EVERYTHING, Contract, Where, chunk_from, payload
+from ingest.lexical import SparseVector
 from ingest.records import Chunk, Hit
 
 _SCROLL_POINTS = 1000
@@ -82,7 +83,11 @@ class EdgeIndex:
             )
             for dim in self.contract.dims
         }
-        created = edge.EdgeShard.create(str(shard), edge.EdgeConfig(vectors=vectors, hnsw_config=plain))
+        terms = edge.EdgeSparseVectorParams(modifier=edge.Modifier.Idf)
+        created = edge.EdgeShard.create(
+            str(shard),
+            edge.EdgeConfig(vectors=vectors, sparse_vectors={schema.TERMS: terms}, hnsw_config=plain),
+        )
         for field in schema.KEYWORD_FIELDS:
             created.update(edge.UpdateOperation.create_field_index(field, edge.PayloadSchemaType.Keyword))
         created.update(
@@ -97,10 +102,16 @@ class EdgeIndex:
         draft.write_text(json.dumps(asdict(self.contract), indent=1))
         draft.replace(self._folder / "contract.json")
 
-    def upsert(self, chunks: Sequence[Chunk], vectors: Sequence[Vectors]) -> None:
+    def upsert(
+        self, chunks: Sequence[Chunk], vectors: Sequence[Vectors], terms: Sequence[SparseVector]
+    ) -> None:
         points = [
-            edge.Point(chunk.id, schema.named_vectors(windows, self.contract), payload(chunk))
-            for chunk, windows in zip(chunks, vectors, strict=True)
+            edge.Point(
+                chunk.id,
+                {**schema.named_vectors(windows, self.contract), **_named_terms(words)},
+                payload(chunk),
+            )
+            for chunk, windows, words in zip(chunks, vectors, terms, strict=True)
         ]
         for batch in schema.in_batches(len(points)):
             schema.check_disk(self._folder, self._free_bytes)
@@ -167,6 +178,19 @@ class EdgeIndex:
             found = self._shard.query(request)
         return [Hit(chunk_from(point.payload or {}), point.score) for point in found]
 
+    def search_terms(self, terms: SparseVector, *, limit: int, where: Where = EVERYTHING) -> list[Hit]:
+        if not len(terms.indices):
+            return []
+        request = edge.QueryRequest(
+            limit=limit,
+            query=edge.Query.Nearest(_sparse(terms), using=schema.TERMS),
+            filter=_visible(where),
+            with_payload=True,
+        )
+        with self._lock:
+            found = self._shard.query(request)
+        return [Hit(chunk_from(point.payload or {}), point.score) for point in found]
+
     def chunks(self, version: str) -> list[Chunk]:
         found: list[Chunk] = []
         after: Any = None
@@ -197,6 +221,15 @@ class EdgeIndex:
         with self._lock:
             response = self._shard.facet(edge.FacetRequest(key, limit=_ALL, exact=True, filter=where))
         return {str(hit.value): hit.count for hit in response.hits if hit.count}  # 0: deleted just now
+
+
+def _named_terms(terms: SparseVector) -> dict[str, edge.SparseVector]:
+    """None for a text without a term: the engine has no empty vectors."""
+    return {schema.TERMS: _sparse(terms)} if len(terms.indices) else {}
+
+
+def _sparse(terms: SparseVector) -> edge.SparseVector:
+    return edge.SparseVector(terms.indices.tolist(), terms.values.tolist())
 
 
 def _nearest(vector: Vectors, dim: int) -> edge.Query:

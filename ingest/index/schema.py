@@ -48,6 +48,10 @@ def check_vectors(vectors: Vectors, contract: Contract) -> None:
         raise ValueError("vectors must be finite and of length 1")
 
 
+TERMS = "terms"
+"""The sparse vector's name."""
+
+
 def named_vectors(vectors: Vectors, contract: Contract) -> dict[str, Any]:
     """Of a point: each stored width by its name, rows of numbers. vectors: (windows, full width)."""
     check_vectors(vectors, contract)

@@ -14,6 +14,7 @@ from embedder.pooling import truncate
 from ingest.errors import IndexDamaged, IndexUnavailable
 from ingest.index import schema
 from ingest.index.contract import EVERYTHING, Contract, Where, chunk_from, payload
+from ingest.lexical import SparseVector
 from ingest.records import Chunk, Hit
 
 T = TypeVar("T")
@@ -71,6 +72,7 @@ class ServerIndex:
                 )
                 for dim in self.contract.dims
             },
+            sparse_vectors_config={schema.TERMS: models.SparseVectorParams(modifier=models.Modifier.IDF)},
             metadata=self._metadata(),
         )
         for field in schema.KEYWORD_FIELDS:
@@ -80,14 +82,16 @@ class ServerIndex:
     def _metadata(self) -> dict[str, Any]:
         return {"contract": asdict(self.contract)}
 
-    def upsert(self, chunks: Sequence[Chunk], vectors: Sequence[Vectors]) -> None:
+    def upsert(
+        self, chunks: Sequence[Chunk], vectors: Sequence[Vectors], terms: Sequence[SparseVector]
+    ) -> None:
         points = [
             models.PointStruct(
                 id=chunk.id,
-                vector=schema.named_vectors(windows, self.contract),
+                vector={**schema.named_vectors(windows, self.contract), **_named_terms(words)},
                 payload=payload(chunk),
             )
-            for chunk, windows in zip(chunks, vectors, strict=True)
+            for chunk, windows, words in zip(chunks, vectors, terms, strict=True)
         ]
         for batch in schema.in_batches(len(points)):
             self._write(partial(self._client.upsert, self._name, points[batch], wait=True))
@@ -155,6 +159,23 @@ class ServerIndex:
         )
         return [Hit(chunk_from(point.payload or {}), point.score) for point in found]
 
+    def search_terms(self, terms: SparseVector, *, limit: int, where: Where = EVERYTHING) -> list[Hit]:
+        if not len(terms.indices):
+            return []
+        found = self._call(
+            lambda: (
+                self._client.query_points(
+                    self._name,
+                    query=_sparse(terms),
+                    using=schema.TERMS,
+                    query_filter=_visible(where),
+                    limit=limit,
+                    with_payload=True,
+                ).points
+            )
+        )
+        return [Hit(chunk_from(point.payload or {}), point.score) for point in found]
+
     def chunks(self, version: str) -> list[Chunk]:
         found: list[Chunk] = []
         after: Any = None
@@ -207,6 +228,15 @@ def _guard(call: Callable[[], T]) -> T:
         raise IndexUnavailable(
             f"the Qdrant server failed ({error}): check that it runs, KALM_QDRANT_URL and KALM_QDRANT_API_KEY"
         ) from error
+
+
+def _named_terms(terms: SparseVector) -> dict[str, models.SparseVector]:
+    """None for a text without a term."""
+    return {schema.TERMS: _sparse(terms)} if len(terms.indices) else {}
+
+
+def _sparse(terms: SparseVector) -> models.SparseVector:
+    return models.SparseVector(indices=terms.indices.tolist(), values=terms.values.tolist())
 
 
 def _cut(vector: Vectors, dim: int) -> list[list[float]]:

@@ -16,6 +16,7 @@ from ingest.errors import DiskFull, IndexUnavailable, UnreadableFile
 from ingest.index.contract import Index
 from ingest.intake import Intake
 from ingest.jobs import Job, Jobs
+from ingest.lexical import SparseVector
 from ingest.pipeline import Shelf
 from ingest.records import Chunk, Document, Element
 from ingest.runner import MAX_ATTEMPTS, Runner
@@ -174,11 +175,13 @@ class Failing:
     def __init__(self, index: Index, error: Exception, times: int) -> None:
         self._index, self._error, self.times = index, error, times
 
-    def upsert(self, chunks: Sequence[Chunk], vectors: Sequence[Vectors]) -> None:
+    def upsert(
+        self, chunks: Sequence[Chunk], vectors: Sequence[Vectors], terms: Sequence[SparseVector]
+    ) -> None:
         if self.times > 0:
             self.times -= 1
             raise self._error
-        self._index.upsert(chunks, vectors)
+        self._index.upsert(chunks, vectors, terms)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._index, name)

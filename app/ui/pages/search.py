@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from app.schemas import Collection, SearchRequest, SearchResponse
+from app.schemas import Collection, Ranking, SearchRequest, SearchResponse
 from app.ui.render import hit_html
 from app.ui.session import (
     attempt,
@@ -17,6 +17,7 @@ from app.ui.session import (
 PER_PAGE = 10
 MOST_PAGES = 5
 EXACT = "exact"
+RANKINGS: tuple[Ranking, ...] = ("hybrid", "dense", "lexical")
 
 t = texts()
 
@@ -40,6 +41,16 @@ def ask_for(collection: Collection, query: str) -> tuple[SearchRequest, int]:
         chosen = st.multiselect(
             t("filter_documents"), list(documents), format_func=documents.__getitem__, key="documents"
         )
+        ranking = st.segmented_control(
+            t("ranking"),
+            RANKINGS,
+            default="hybrid",
+            required=True,
+            format_func=lambda one: t(f"ranking_{one}"),
+            help=t("ranking_help"),
+            key="ranking",
+            bind="query-params",
+        )
         efforts = [*(str(dim) for dim in collection.dims), EXACT]
         effort = st.segmented_control(
             t("dims"),
@@ -54,6 +65,7 @@ def ask_for(collection: Collection, query: str) -> tuple[SearchRequest, int]:
     number = int(st.session_state.get("page", 1))
     request = SearchRequest(
         query=query,
+        ranking=ranking,
         collection=collection.name,
         limit=PER_PAGE,
         offset=(number - 1) * PER_PAGE,

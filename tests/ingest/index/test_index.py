@@ -23,6 +23,7 @@ from ingest.index import Location, drop_index, open_index, stored_contract
 from ingest.index.contract import Chunking, Contract, Index, Where
 from ingest.index.edge import EdgeIndex
 from ingest.index.server import ServerIndex, connect
+from ingest.lexical import SparseVector, encode_documents, encode_queries
 from ingest.records import Chunk
 
 CONTRACT = Contract("fake", "fake-1", (32, 8), Chunking("windows", 256, 64), recipe="1")
@@ -84,6 +85,11 @@ def vectors(number: int, seed: int = 0) -> Vectors:
     return normalise(random * decay)
 
 
+def words(version: str, number: int) -> list[SparseVector]:
+    """Of the chunks' texts."""
+    return encode_documents([chunk.text for chunk in chunks(version, number)])
+
+
 def one_each(points: Vectors) -> list[Vectors]:
     """Every chunk is one window."""
     return list(points[:, None])
@@ -91,14 +97,14 @@ def one_each(points: Vectors) -> list[Vectors]:
 
 def put(index: Index, version: str, number: int = 3, *, seed: int = 0, language: str = "en") -> Vectors:
     points = vectors(number, seed)
-    index.upsert(chunks(version, number, language), one_each(points))
+    index.upsert(chunks(version, number, language), one_each(points), words(version, number))
     index.publish(version, [f"document of {version}"])
     return points
 
 
 def test_a_written_point_is_hidden_until_it_is_published(index: Index) -> None:
     points = vectors(3)
-    index.upsert(chunks("v", 3), one_each(points))
+    index.upsert(chunks("v", 3), one_each(points), words("v", 3))
 
     assert index.search(points[1], limit=3) == []
     assert index.languages() == {}
@@ -164,7 +170,7 @@ def test_the_funnel_finds_what_exact_search_finds(index: Index) -> None:
 
 def test_a_chunk_of_several_windows_is_as_near_as_its_nearest_one(index: Index) -> None:
     points = vectors(6)
-    index.upsert(chunks("v", 2), [points[:4], points[4:]])
+    index.upsert(chunks("v", 2), [points[:4], points[4:]], words("v", 2))
     index.publish("v", ["d"])
 
     hits = index.search(points[2], limit=10)
@@ -173,6 +179,35 @@ def test_a_chunk_of_several_windows_is_as_near_as_its_nearest_one(index: Index) 
     assert hits[0].score == pytest.approx(1, abs=2e-3)
     assert hits[1].score == pytest.approx(float((points[4:] @ points[2]).max()), abs=2e-3)
     assert index.count() == 2
+
+
+def test_words_are_found_by_bm25_among_what_is_published(index: Index) -> None:
+    texts = [
+        "the battery wants a cool place",
+        "a battery, another battery, and a cool place",
+        "bread and salt",
+    ]
+    made = [Chunk("v", at, text, "Title", (), None, "en") for at, text in enumerate(texts)]
+    index.upsert(made, one_each(vectors(3)), encode_documents(texts))
+    (battery, salty, nothing) = encode_queries(["Battery", "SALT", "…"])
+
+    assert index.search_terms(battery, limit=10) == []
+    index.publish("v", ["d"])
+
+    found = index.search_terms(battery, limit=10)
+    assert [hit.chunk.position for hit in found] == [1, 0]
+    assert found[0].score > found[1].score > 0
+    assert [hit.chunk.position for hit in index.search_terms(salty, limit=10)] == [2]
+    assert index.search_terms(salty, limit=10, where=Where(languages=("de",))) == []
+    assert index.search_terms(nothing, limit=10) == []
+
+
+def test_a_text_without_words_can_be_stored(index: Index) -> None:
+    empty = [Chunk("v", 0, "…", "", (), None, "unknown")]
+    index.upsert(empty, one_each(vectors(1)), encode_documents(["…"]))
+    index.publish("v", ["d"])
+
+    assert index.count("v") == 1
 
 
 def test_a_smaller_stored_width_can_be_searched_alone(index: Index) -> None:
@@ -230,7 +265,7 @@ def test_a_new_recipe_is_taken_over_and_the_chunking_stays(reopen: Open) -> None
 )
 def test_a_vector_that_can_not_be_ranked_is_refused(index: Index, bad: Vectors) -> None:
     with pytest.raises(ValueError, match="vectors"):
-        index.upsert(chunks("v", 1), [bad])
+        index.upsert(chunks("v", 1), [bad], words("v", 1))
 
 
 def test_reading_and_writing_from_many_threads_loses_nothing(index: Index) -> None:
@@ -249,7 +284,7 @@ def test_a_full_disk_is_refused_before_it_is_full(tmp_path: Path) -> None:
     index = EdgeIndex("a", tmp_path / "a", CONTRACT, free_bytes=1 << 60)
 
     with pytest.raises(DiskFull, match="free some space, then retry the job"):
-        index.upsert(chunks("v", 1), one_each(vectors(1)))
+        index.upsert(chunks("v", 1), one_each(vectors(1)), words("v", 1))
     index.close()
 
 
@@ -291,10 +326,10 @@ def test_a_killed_process_loses_nothing_it_acknowledged(tmp_path: Path) -> None:
         """
         import sys
         from pathlib import Path
-        from tests.ingest.index.test_index import CONTRACT, EdgeIndex, chunks, one_each, vectors
+        from tests.ingest.index.test_index import CONTRACT, EdgeIndex, chunks, one_each, vectors, words
         index = EdgeIndex("a", Path(sys.argv[1]), CONTRACT, free_bytes=0)
         for number in range(10_000):
-            index.upsert(chunks(f"v{number}", 50), one_each(vectors(50)))
+            index.upsert(chunks(f"v{number}", 50), one_each(vectors(50)), words(f"v{number}", 50))
             print(number, flush=True)
         """
     )
