@@ -6,6 +6,16 @@ from typing import Any, BinaryIO, Self, TypeVar
 import httpx
 from pydantic import BaseModel, TypeAdapter
 
+from app.evaluation.schemas import (
+    Comparison,
+    Feedback,
+    Measure,
+    NewQuerySet,
+    NewRuns,
+    QuerySet,
+    Run,
+    RunDetail,
+)
 from app.schemas import (
     AnswerEvent,
     AnswerRequest,
@@ -217,6 +227,59 @@ class Client:
                     yield event
         except httpx.HTTPError as error:
             raise self._unreachable(error) from error
+
+    def query_sets(self) -> list[QuerySet]:
+        return TypeAdapter(list[QuerySet]).validate_json(self._send("GET", "/v1/evaluations/sets").content)
+
+    def import_set(
+        self, name: str, files: Sequence[tuple[str, BinaryIO]], *, corpus_into: str | None = None
+    ) -> QuerySet:
+        """A query set from one `.csv` or `.jsonl`, or from the files of a BEIR folder (name, content).
+
+        corpus_into: a collection that each row of corpus.jsonl is queued for, as a document.
+        """
+        response = self._send(
+            "POST",
+            "/v1/evaluations/sets",
+            params={"name": name, **_given(corpus_into=corpus_into)},
+            files=[("files", file) for file in files],
+            timeout=LOOK_TIMEOUT_S,
+        )
+        return QuerySet.model_validate_json(response.content)
+
+    def make_set(self, new: NewQuerySet) -> QuerySet:
+        """A query set from thumbs, or from a collection's own words."""
+        response = self._send(
+            "POST", "/v1/evaluations/sets/make", json=new.model_dump(), timeout=LOOK_TIMEOUT_S
+        )
+        return QuerySet.model_validate_json(response.content)
+
+    def delete_set(self, name: str) -> None:
+        self._send("DELETE", f"/v1/evaluations/sets/{name}")
+
+    def evaluate(self, new: NewRuns) -> list[Run]:
+        """Queue a run per ranking and width."""
+        response = self._send("POST", "/v1/evaluations/runs", json=new.model_dump())
+        return TypeAdapter(list[Run]).validate_json(response.content)
+
+    def runs(self, *, query_set: str | None = None, collection: str | None = None) -> list[Run]:
+        """Newest first."""
+        query = _given(query_set=query_set, collection=collection)
+        response = self._send("GET", "/v1/evaluations/runs", params=query)
+        return TypeAdapter(list[Run]).validate_json(response.content)
+
+    def run(self, run: str) -> RunDetail:
+        return self._get(f"/v1/evaluations/runs/{run}", RunDetail)
+
+    def delete_run(self, run: str) -> None:
+        """One at work stops."""
+        self._send("DELETE", f"/v1/evaluations/runs/{run}")
+
+    def compare(self, before: str, after: str, measure: Measure = "ndcg_at_10") -> Comparison:
+        return self._get("/v1/evaluations/compare", Comparison, before=before, after=after, measure=measure)
+
+    def give_feedback(self, feedback: Feedback) -> None:
+        self._send("POST", "/v1/feedback", json=feedback.model_dump())
 
     def _get(self, path: str, model: type[M], **query: Any) -> M:
         return model.model_validate_json(self._send("GET", path, params=query).content)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import BinaryIO, TextIO
 
 import embedder
+from app.evaluation.runs import Evaluations
 from app.llm import LanguageModel
 from app.settings import Settings, reveal
 from embedder import Encoder
@@ -76,6 +77,7 @@ class Service:
         self.location = location
         self.ledger = Ledger(database)
         self.jobs = Jobs(database)
+        self.evaluations = Evaluations(database, self.ledger, self.shelf)
         self.llm = llm
         self.limits = limits
         self.reader = reader
@@ -135,9 +137,11 @@ class Service:
     def start(self) -> None:
         self._originals.sweep(self.ledger.uses_path)
         self._runner.start()
+        self.evaluations.start()
 
     def close(self) -> None:
         """Stop in good order; a document being written is taken up at the next start."""
+        self.evaluations.stop()
         self._runner.stop()
         self.encoder.close()
         self._parsers.close()
