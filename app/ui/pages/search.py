@@ -2,7 +2,8 @@
 
 import streamlit as st
 
-from app.schemas import Collection, Ranking, SearchRequest, SearchResponse
+from app.evaluation.schemas import Feedback
+from app.schemas import Collection, Hit, Ranking, SearchRequest, SearchResponse
 from app.ui.render import hit_html
 from app.ui.session import (
     attempt,
@@ -104,7 +105,24 @@ def show(response: SearchResponse, first: int) -> None:
                     marks=hit.marks,
                 )
             )
-            link_to(hit, t("open"))
+            with st.container(horizontal=True, horizontal_alignment="distribute"):
+                link_to(hit, t("open"))
+                ask_opinion(hit)
+
+
+def ask_opinion(hit: Hit) -> None:
+    """Thumbs: those up become queries on the evaluation page."""
+    document = hit.sources[0].document
+    key = f"thumb-{document}-{hit.position}-{query}"
+
+    def keep() -> None:
+        thumb = {0: "down", 1: "up"}.get(st.session_state[key])
+        given = Feedback.model_validate(
+            {"query": query, "document": document, "passage": hit.position, "thumb": thumb}
+        )
+        attempt(lambda: client().give_feedback(given))
+
+    st.feedback("thumbs", key=key, on_change=keep)
 
 
 st.title(t("search_title"))
