@@ -190,7 +190,7 @@ def _table(
                     raise InvalidSet(f"{where}: no {column}")
             yield where, {key: value or "" for key, value in row.items() if key is not None}
     except csv.Error as error:
-        raise InvalidSet(f"{name}:{reader.line_num}: {error}") from error
+        raise InvalidSet(f"{name}:{reader.reader.line_num}: {error}") from error
 
 
 def _json_lines(name: str, content: bytes) -> Iterator[tuple[str, dict[str, Any]]]:
