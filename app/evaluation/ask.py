@@ -16,7 +16,8 @@ from ingest.ledger import DocumentRow
 from ingest.pipeline import Shelf
 
 PASSAGES = 100
-"""Asked for per query, the most one search gives: documents further down count as not found."""
+"""Asked for per query, the most one search gives: documents further down count as not found. A funnel is
+as wide as it is for so many hits."""
 _PAGE = 1000
 
 

@@ -123,7 +123,10 @@ def _beir(files: Mapping[str, bytes]) -> dict[str, _Draft]:
         id_ = _text(fields, "_id", where)
         if id_ in drafts:
             raise InvalidSet(f"{where}: query {id_!r} is there twice")
-        drafts[id_] = _Draft(_query(_text(fields, "text", where), where), str(fields.get("lang") or ""))
+        drafts[id_] = _Draft(
+            _query(_text(fields, "text", where), where),
+            str(fields.get("lang") or fields.get("language") or ""),
+        )
     known = {row.id for row in corpus_of(files)} if _CORPUS in files else None
     for where, fields in _table("qrels.tsv", files["qrels.tsv"], _QRELS, tabs=True):
         query, document = fields["query-id"], fields["corpus-id"]
@@ -158,7 +161,7 @@ def _add(drafts: dict[str, _Draft], fields: Mapping[str, Any], documents: list[s
     """A line of our own formats: query, document, and if they like grade, language, passage."""
     text = _query(_text(fields, "query", where), where)
     draft = drafts.setdefault(text, _Draft(text, ""))
-    draft.language = draft.language or str(fields.get("language") or "").strip()
+    draft.language = draft.language or str(fields.get("language") or fields.get("lang") or "").strip()
     grade = fields.get("grade")
     wanted = Relevant(
         "",

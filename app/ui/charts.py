@@ -57,7 +57,7 @@ def curve(runs: Sequence[Run], measure: Measure, t: Texts) -> alt.LayerChart | a
         if run.report is not None and run.dim is not None
     ]
     points = alt.Chart(alt.InlineData(values=rows)).encode(
-        x=alt.X("dim:O", title=t("dims")),
+        x=alt.X("dim:O", title=t("dims"), axis=alt.Axis(labelAngle=0)),
         color=alt.Color("ranking:N", title=t("ranking"), legend=alt.Legend(orient="bottom")),
     )
     lines = points.mark_line(point=True).encode(

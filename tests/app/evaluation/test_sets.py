@@ -1,6 +1,7 @@
 """Files of queries: what is read from each form, and errors that name file and line."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -99,3 +100,12 @@ def test_a_row_becomes_html_in_which_its_text_means_nothing_else() -> None:
 
     assert row.name == "a%2Fb%3A1.html"
     assert b"<h1>Cells &amp; &lt;b&gt;</h1><p># 1 &lt; 2</p><p>- no list</p>" in row.content
+
+
+def test_the_sample_librarys_own_queries_are_a_set() -> None:
+    path = Path(__file__).parents[3] / "app" / "sample" / "queries.jsonl"
+
+    queries = read_set({path.name: path.read_bytes()})
+
+    assert {query.language for query in queries} >= {"en", "de", "zh", "th"}
+    assert all(query.relevant for query in queries)

@@ -46,7 +46,7 @@ def test_a_set_made_from_the_documents_can_be_evaluated(library: Client, open_pa
     app.text_input(key="set-name").set_value("own").run()
     button(app, "From the documents").click().run()
     assert not app.exception
-    assert "synthetic: made from the documents" in " ".join(one.value for one in app.caption)
+    assert "made from the documents" in " ".join(one.value for one in app.caption)
 
     button(app, "Evaluate").click().run()
 
