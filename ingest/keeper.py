@@ -17,6 +17,8 @@ log = logging.getLogger(__name__)
 
 POLL_S = 2.0
 """Between two looks at the watched folders."""
+PATIENCE = 15
+"""Looks after which a folder that never rests, one with a log in it, is synced all the same."""
 _REST = 20
 """Looks take at most a twentieth of the time, however large the folders are."""
 
@@ -42,8 +44,8 @@ class Keeper:
         self._queue = queue
         self._allow = allow
         self._clock = clock
-        self._unsettled: dict[str, str] = {}
-        """Marks seen once, by the source's name: a folder that is being written to is left alone."""
+        self._unsettled: dict[str, tuple[str, int]] = {}
+        """By the source's name: the mark of a folder that changed, and at how many looks it did."""
         self._queueing = threading.Lock()
         self._stopping = threading.Event()
         self._work = threading.Event()
@@ -106,12 +108,12 @@ class Keeper:
             self._schedule.recovered(source)
 
     def _has_settled(self, source: NamedSource, mark: str | None) -> bool:
-        """Whether a watched folder is not as it was queued last, but as it was a look ago."""
-        before = self._unsettled.pop(source.name, None)
+        """Whether a watched folder is not as when it was queued last, but as it was a look ago."""
+        before, looks = self._unsettled.pop(source.name, (None, 0))
         if mark is None or mark == source.mark:
             return False
-        self._unsettled[source.name] = mark
-        return mark == before
+        self._unsettled[source.name] = (mark, looks + 1)
+        return mark == before or looks >= PATIENCE
 
     def _sync(self, source: NamedSource, *, mark: str | None = None, force: bool = False) -> Job:
         with self._queueing:

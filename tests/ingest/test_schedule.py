@@ -12,7 +12,7 @@ from ingest.database import Database
 from ingest.errors import SourceBusy, SourceGone, UnknownSource
 from ingest.intake import Intake
 from ingest.jobs import Job, Jobs
-from ingest.keeper import Keeper
+from ingest.keeper import PATIENCE, Keeper
 from ingest.pipeline import Shelf
 from ingest.places import Place, Selection
 from ingest.runner import Runner
@@ -199,6 +199,21 @@ def test_a_watched_folder_is_synced_once_it_has_been_quiet_for_a_look(
     keeper.look()
 
     assert work().outcomes == {"unchanged": 10, "added": 1}
+
+
+def test_a_watched_folder_that_never_rests_is_synced_all_the_same(
+    schedule: Schedule, keeper: Keeper, clock: Clock, jobs: Jobs, handbook: Path
+) -> None:
+    put(schedule, clock, handbook, watch=True)
+    keeper.look()
+    jobs.cancel(jobs.latest()[0].id)
+
+    for number in range(PATIENCE + 1):
+        assert len(jobs.latest()) == 1
+        (handbook / "log.txt").write_text("line\n" * number)
+        keeper.look()
+
+    assert len(jobs.latest()) == 2
 
 
 def test_what_changed_in_a_watched_folder_while_nobody_looked_is_noticed_after_a_restart(
