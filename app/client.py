@@ -23,8 +23,10 @@ from app.schemas import (
     Job,
     JobAction,
     JobDetail,
+    NamedSource,
     NewCollection,
     NewJob,
+    NewSource,
     Outcome,
     Plan,
     Preflight,
@@ -194,6 +196,23 @@ class Client:
 
     def act(self, job: str, action: JobAction) -> Job:
         return Job.model_validate_json(self._send("POST", f"/v1/jobs/{job}/{action}").content)
+
+    def sources(self) -> list[NamedSource]:
+        return TypeAdapter(list[NamedSource]).validate_json(self._send("GET", "/v1/sources").content)
+
+    def put_source(self, name: str, source: NewSource) -> NamedSource:
+        """Make a named source, or replace the one of that name."""
+        response = self._send("PUT", f"/v1/sources/{name}", json=source.model_dump())
+        return NamedSource.model_validate_json(response.content)
+
+    def delete_source(self, name: str) -> None:
+        """Forget it; its documents stay."""
+        self._send("DELETE", f"/v1/sources/{name}")
+
+    def run_source(self, name: str, *, force: bool = False) -> Job:
+        """Sync it now."""
+        response = self._send("POST", f"/v1/sources/{name}/run", params={"force": force})
+        return Job.model_validate_json(response.content)
 
     def search(self, request: SearchRequest) -> SearchResponse:
         response = self._send("POST", "/v1/search", json=request.model_dump())

@@ -435,6 +435,33 @@ class Job(Model):
     finished: datetime | None
 
 
+SourceName = CollectionName
+
+
+class NewSource(Model):
+    """A place that a collection is kept in sync with."""
+
+    place: str
+    """As for a job."""
+    collection: CollectionName = "library"
+    include: list[str] = []
+    exclude: list[str] = []
+    every_s: int | None = Field(default=None, ge=60, le=366 * 86_400)
+    """From one sync to the next; None: not by the clock."""
+    watch: bool = False
+    """Sync within seconds of a change; folders and files of the service's machine only."""
+
+
+class NamedSource(NewSource):
+    name: str
+    due: datetime | None
+    """When the next sync begins, if none is under way then; None: at the next change, or by hand."""
+    job: Job | None
+    """The last one."""
+    problem: str | None
+    """Why nothing was synced the last time, and what to do; nothing was removed."""
+
+
 class JobItem(Model):
     name: str
     uri: str

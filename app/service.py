@@ -6,6 +6,7 @@ import os
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO, TextIO
 
@@ -21,12 +22,14 @@ from ingest.index import Location, drop_index, open_index, stored_contract
 from ingest.index.contract import Chunking, Contract
 from ingest.intake import Intake
 from ingest.jobs import Job, Jobs
+from ingest.keeper import Keeper
 from ingest.ledger import Ledger
 from ingest.pipeline import Shelf, contract_of, remove
 from ingest.places import Place
 from ingest.plan import Plan, plan
 from ingest.records import Chunk, Picture, Source
 from ingest.runner import DOCUMENTS_AT_ONCE, Runner
+from ingest.schedule import NamedSource, Schedule
 from ingest.sources import Originals
 from ingest.stores import Stores
 from ingest.web import Web, page_uri
@@ -41,8 +44,10 @@ _NAMES = 5
 """Of a job's files that stand in its label."""
 
 
-class NotAllowed(Exception):
+class NotAllowed(IngestError):
     """A server folder outside of those that may be ingested."""
+
+    code = "not_allowed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +104,8 @@ class Service:
             lambda document: parsers.parse(document.source.path, document.source.name),
             self._intake,
         )
+        self.schedule = Schedule(database)
+        self._keeper = Keeper(self.schedule, self.jobs, self._sync, self._allowed)
 
     @classmethod
     def open(cls, settings: Settings) -> "Service":
@@ -135,9 +142,11 @@ class Service:
     def start(self) -> None:
         self._originals.sweep(self.ledger.uses_path)
         self._runner.start()
+        self._keeper.start()
 
     def close(self) -> None:
         """Stop in good order; a document being written is taken up at the next start."""
+        self._keeper.stop()
         self._runner.stop()
         self.encoder.close()
         self._parsers.close()
@@ -253,6 +262,27 @@ class Service:
         """What ingesting a place would do. Raises NotAllowed, SourceGone."""
         recipe = self.shelf(collection).index.contract.recipe
         return plan(self._allowed(place), collection, recipe, self._intake, self.ledger)
+
+    def put_source(
+        self, name: str, collection: str, place: Place, *, every_s: int | None, watch: bool
+    ) -> NamedSource:
+        """Keep a collection in sync with a place from now on. Raises NotAllowed, IngestError."""
+        self.shelf(collection)
+        place = self._allowed(place)
+        if watch and place.kind != "path":
+            raise IngestError(f"{place.root}: only folders can be watched; look there every hour instead")
+        source = self.schedule.put(
+            name, collection, place, every_s=every_s, watch=watch, now=datetime.now(UTC)
+        )
+        self._keeper.wake()
+        return source
+
+    def run_source(self, name: str, *, force: bool) -> Job:
+        """Queue a sync now. Raises UnknownSource, SourceBusy, NotAllowed."""
+        return self._keeper.run(name, force=force)
+
+    def _sync(self, source: NamedSource, force: bool) -> Job:
+        return self.ingest_place(source.collection, source.place, sync=True, force=force)
 
     def _allowed(self, place: Place) -> Place:
         """The place with links resolved, if it may be read."""

@@ -73,7 +73,7 @@ CREATE TABLE IF NOT EXISTS sources (
     collection TEXT NOT NULL REFERENCES collections(name) ON DELETE CASCADE,
     root TEXT NOT NULL, include TEXT NOT NULL, exclude TEXT NOT NULL,
     every_s INTEGER, watch INTEGER NOT NULL,
-    due TEXT, mark TEXT, job TEXT, problem TEXT
+    due TEXT, mark TEXT, job TEXT REFERENCES jobs(id) ON DELETE SET NULL, problem TEXT
 );
 """
 

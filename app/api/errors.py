@@ -18,11 +18,13 @@ from ingest.errors import (
     IngestError,
     NotAllowedHere,
     NotPossible,
+    SourceBusy,
     StoreError,
     UnknownCollection,
     UnknownDocument,
     UnknownJob,
     UnknownPage,
+    UnknownSource,
     WrongEncoder,
 )
 
@@ -62,6 +64,8 @@ _ANSWERS: dict[type[Exception], _Answer] = {
     UnknownDocument: _Answer(404, INVALID, "document_not_found"),
     UnknownPage: _Answer(404, INVALID, "page_not_found", "number"),
     UnknownJob: _Answer(404, INVALID, "job_not_found"),
+    UnknownSource: _Answer(404, INVALID, "source_not_found"),
+    SourceBusy: _Answer(409, INVALID, "source_busy"),
     NotAllowedHere: _Answer(403, "permission_error", "not_allowed", "place"),
     NotPossible: _Answer(400, INVALID, "not_possible"),
     UnknownDim: _Answer(400, INVALID, "unknown_dim", "dim"),
