@@ -33,6 +33,7 @@ from app.schemas import (
     Preview,
     SearchRequest,
     SearchResponse,
+    Tuning,
 )
 
 M = TypeVar("M", bound=BaseModel)
@@ -88,6 +89,19 @@ class Client:
         return Collection.model_validate_json(
             self._send("POST", "/v1/collections", json=body.model_dump()).content
         )
+
+    def set_dims(self, name: str, dims: list[int]) -> Collection:
+        response = self._send("PUT", f"/v1/collections/{name}/dims", json={"dims": dims})
+        return Collection.model_validate_json(response.content)
+
+    def tuning(self, name: str) -> Tuning | None:
+        """The last measured dial; None if it never was."""
+        response = self._send("GET", f"/v1/collections/{name}/tuning")
+        return TypeAdapter(Tuning | None).validate_json(response.content)
+
+    def tune(self, name: str) -> Tuning:
+        response = self._send("POST", f"/v1/collections/{name}/tuning")
+        return Tuning.model_validate_json(response.content)
 
     def delete_collection(self, name: str) -> None:
         self._send("DELETE", f"/v1/collections/{name}")

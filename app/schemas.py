@@ -76,6 +76,42 @@ class NewCollection(Model):
     """Matryoshka prefixes stored beside the full vector; about a quarter of it, unless given."""
 
 
+class Dims(Model):
+    dims: list[int]
+    """Matryoshka prefixes to store beside the full vector."""
+
+
+class Funnel(Model):
+    """How candidates for the full vector are found."""
+
+    dim: int
+    candidates: int
+    """For ten results."""
+
+
+class Setting(Model):
+    """One way to search, measured."""
+
+    dim: int
+    candidates: int | None
+    """For ten results; null for a search at `dim` alone."""
+    agreement: float
+    """With the ten hits of exact search, 0 to 1."""
+    p50_ms: float
+    p95_ms: float
+
+
+class Tuning(Model):
+    """The dial of a collection, measured on its own sentences."""
+
+    queries: int
+    chunks: int
+    measured: datetime
+    settings: list[Setting]
+    chosen: Funnel | None
+    """Null if no funnel is faster and keeps 99 % of the hits: searches are exact."""
+
+
 class Collection(Model):
     name: str
     encoder: str

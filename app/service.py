@@ -17,7 +17,7 @@ from embedder import Encoder
 from embedder.queue import QueuedEncoder
 from ingest.check import Report, check, repair
 from ingest.database import Database
-from ingest.errors import IndexLocked, IngestError, SourceGone, UnknownDocument, WrongEncoder
+from ingest.errors import IndexLocked, IngestError, NotPossible, SourceGone, UnknownDocument, WrongEncoder
 from ingest.index import Location, drop_index, open_index, stored_contract
 from ingest.index.contract import Chunking, Contract
 from ingest.intake import Intake
@@ -32,6 +32,7 @@ from ingest.runner import DOCUMENTS_AT_ONCE, Runner
 from ingest.schedule import NamedSource, Schedule
 from ingest.sources import Originals
 from ingest.stores import Stores
+from ingest.tuning import Tuning, Tunings, tune
 from ingest.web import Web, page_uri
 from ingest.worker import ParseWorker, ParseWorkers
 
@@ -81,6 +82,7 @@ class Service:
         self.location = location
         self.ledger = Ledger(database)
         self.jobs = Jobs(database)
+        self._tunings = Tunings(database)
         self.llm = llm
         self.limits = limits
         self.reader = reader
@@ -175,7 +177,8 @@ class Service:
             if name not in self._shelves:
                 self.ledger.require_collection(name)
                 index = open_index(name, contract_of(self.encoder), self.location)
-                shelf = Shelf(name, index, self.encoder, self.ledger)
+                tuned = self._tunings.get(name)
+                shelf = Shelf(name, index, self.encoder, self.ledger, tuned.chosen if tuned else None)
                 for lost in repair(shelf).lost:
                     log.error("%s: points of %s are missing; ingest it again", name, lost.name)
                 self._shelves[name] = shelf
@@ -194,6 +197,35 @@ class Service:
         """Compare a collection's ledger with its index; `mend` also makes them agree."""
         shelf = self.shelf(name)
         return repair(shelf) if mend else check(shelf)
+
+    def tuning(self, name: str) -> Tuning | None:
+        """The last measured dial of a collection. Raises UnknownCollection."""
+        self.ledger.require_collection(name)
+        return self._tunings.get(name)
+
+    def tune(self, name: str) -> Tuning:
+        """Measure a collection's dial; from here on its searches go through the best funnel."""
+        shelf = self.shelf(name)
+        tuning = tune(shelf)
+        self._tunings.put(name, tuning)
+        with self._opening:
+            self._shelves[name] = replace(shelf, funnel=tuning.chosen)
+        return tuning
+
+    def set_dims(self, name: str, dims: Sequence[int]) -> Shelf:
+        """Store these prefixes beside the full vector, cut from it: none is encoded. Raises NotPossible."""
+        shelf = self.shelf(name)
+        full, *stored = shelf.index.contract.dims
+        unknown = [dim for dim in dims if dim not in self.encoder.dims]
+        if unknown:
+            known = ", ".join(map(str, self.encoder.dims))
+            raise NotPossible(f"{self.encoder.name} has {known} dims, not {', '.join(map(str, unknown))}")
+        wanted = set(dims) - {full}
+        for dim in sorted(wanted - set(stored)):
+            shelf.index.add_dim(dim)
+        for dim in sorted(set(stored) - wanted):
+            shelf.index.drop_dim(dim)
+        return shelf
 
     def delete_collection(self, name: str) -> None:
         """Drop a collection with its points. Raises UnknownCollection."""

@@ -17,6 +17,10 @@ CREATE TABLE IF NOT EXISTS versions (
     title TEXT NOT NULL, language TEXT NOT NULL, chunks INTEGER NOT NULL,
     recipe TEXT NOT NULL
 );
+CREATE TABLE IF NOT EXISTS tunings (
+    collection TEXT PRIMARY KEY REFERENCES collections(name) ON DELETE CASCADE,
+    tuning TEXT NOT NULL
+);
 CREATE TABLE IF NOT EXISTS likenesses (
     version TEXT NOT NULL REFERENCES versions(id) ON DELETE CASCADE,
     collection TEXT NOT NULL, band INTEGER NOT NULL, bits TEXT NOT NULL,
