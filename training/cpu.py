@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn.functional import linear, silu
 from transformers import PreTrainedModel
@@ -24,24 +24,26 @@ def supports(network: PreTrainedModel, arena: Arena) -> bool:
         network.config.model_type in {"qwen2", "qwen3"}
         and network.device.type == "cpu"
         and all(parameter.requires_grad for parameter in network.parameters())
-        and all(arena.holds(*_weights(layer, "q_proj", "k_proj", "v_proj")) for layer in network.layers)
+        and all(arena.holds(*_weights(layer.self_attn)) for layer in _layers(network))
     )
 
 
 def states(network: PreTrainedModel, arena: Arena, tokens: Tensor, lengths: Sequence[int]) -> Tensor:
     """Token states of sequences laid end to end.
 
-    tokens: (tokens,), the ids; lengths: tokens of each sequence. Returns (tokens, dim) in the parameters' dtype.
+    tokens: (tokens,), the ids; lengths: tokens of each sequence. Returns (tokens, dim), as the parameters are.
     """
-    table: nn.Embedding = network.embed_tokens  # type: ignore[assignment]
-    _, table_grad = arena.joined(table.weight)
+    table: Any = network.embed_tokens.weight
+    _, table_grad = arena.joined(table)
     low = arena.low.dtype
-    stream: Tensor = _Embedding.apply(table.weight, table_grad, tokens)  # type: ignore[no-untyped-call]
+    stream: Tensor = _Embedding.apply(table, table_grad, tokens)  # type: ignore[no-untyped-call]
     positions = torch.cat([torch.arange(length) for length in lengths])
     cos, sin = network.rotary_emb(stream[None], positions[None])  # type: ignore[operator]
     rotation = cos[0].unsqueeze(1).to(low), sin[0].unsqueeze(1).to(low)  # (tokens, 1, head dim)
     for layer in network.layers:  # type: ignore[union-attr]
-        stream = stream + _attention(layer.self_attn, arena, _norm(layer.input_layernorm, stream, low), rotation, lengths)
+        stream = stream + _attention(
+            layer.self_attn, arena, _norm(layer.input_layernorm, stream, low), rotation, lengths
+        )
         stream = stream + _mlp(layer.mlp, arena, _norm(layer.post_attention_layernorm, stream, low))
     return _norm(network.norm, stream, stream.dtype)
 
@@ -50,7 +52,7 @@ def _attention(
     layer: Any, arena: Arena, x: Tensor, rotation: tuple[Tensor, Tensor], lengths: Sequence[int]
 ) -> Tensor:
     """x: (tokens, dim) -> (tokens, dim)."""
-    weights = _weights(layer, "q_proj", "k_proj", "v_proj")
+    weights = _weights(layer)
     biases = [part.bias for part in (layer.q_proj, layer.k_proj, layer.v_proj) if part.bias is not None]
     qkv = _product(x, arena, weights, biases).view(len(x), -1, layer.head_dim)
     key_heads = weights[1].shape[0] // layer.head_dim
@@ -88,9 +90,12 @@ def _norm(layer: Any, x: Tensor, dtype: torch.dtype) -> Tensor:
     return out
 
 
-def _weights(layer: Any, *names: str) -> list[Any]:
-    attention = getattr(layer, "self_attn", layer)
-    return [getattr(attention, name).weight for name in names]
+def _layers(network: Any) -> Any:
+    return network.layers
+
+
+def _weights(attention: Any) -> list[Any]:
+    return [part.weight for part in (attention.q_proj, attention.k_proj, attention.v_proj)]
 
 
 class _Embedding(torch.autograd.Function):
@@ -99,7 +104,8 @@ class _Embedding(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, table: Tensor, table_grad: Tensor, tokens: Tensor) -> Tensor:
         ctx.grad, ctx.tokens = table_grad, tokens
-        return table.index_select(0, tokens)
+        rows: Tensor = table.index_select(0, tokens)
+        return rows
 
     @staticmethod
     @once_differentiable
@@ -113,7 +119,12 @@ class _Product(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, x: Tensor, weight: Tensor, weight_grad: Tensor, bias: Tensor | None, bias_grad: Tensor | None
+        ctx: Any,
+        x: Tensor,
+        weight: Tensor,
+        weight_grad: Tensor,
+        bias: Tensor | None,
+        bias_grad: Tensor | None,
     ) -> Tensor:
         ctx.save_for_backward(x, weight)
         ctx.weight_grad, ctx.bias_grad = weight_grad, bias_grad
