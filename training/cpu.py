@@ -33,7 +33,8 @@ def states(network: PreTrainedModel, arena: Arena, tokens: Tensor, lengths: Sequ
 
     tokens: (tokens,), the ids; lengths: tokens of each sequence. Returns (tokens, dim), as the parameters are.
     """
-    table: Any = network.embed_tokens.weight
+    embedding: Any = network.embed_tokens
+    table = embedding.weight
     _, table_grad = arena.joined(table)
     low = arena.low.dtype
     stream: Tensor = _Embedding.apply(table, table_grad, tokens)  # type: ignore[no-untyped-call]

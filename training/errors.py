@@ -3,6 +3,7 @@
 TrainingError
 ├── BadData       a row, file or folder that can't be learned from; the message has file and line
 ├── BadConfig     settings that contradict each other, the model or the machine
+├── Diverged      a loss that has become infinite
 ├── BadCheckpoint one that can't be resumed from: another run's, or damaged
 ├── BadExport     a folder that does not give the vectors it says it gives
 ├── Mismatch      models that can't be averaged
@@ -19,6 +20,10 @@ class BadData(TrainingError):
 
 
 class BadConfig(TrainingError):
+    pass
+
+
+class Diverged(TrainingError):
     pass
 
 

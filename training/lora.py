@@ -36,7 +36,7 @@ def add(network: nn.Module, rank: int, alpha: float) -> None:
 
 
 def merged(network: nn.Module) -> dict[str, Tensor]:
-    """The weights of the network as it was before `add`, with what was learned added in; without LoRA, its own."""
+    """The weights of the network as it was before `add`, what was learned added in; without LoRA, its own."""
     weights = {name: value for name, value in network.state_dict().items() if ".layer." not in f".{name}"}
     for name, module in network.named_modules():
         if isinstance(module, LoraLinear):

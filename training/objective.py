@@ -1,4 +1,4 @@
-"""The vectors of a batch -> the loss to follow, and figures for the log. The recipe's parts come together here."""
+"""The vectors of a batch -> the loss to follow, and figures for the log: where the recipe's parts meet."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -75,10 +75,10 @@ class Objective:
     def __call__(
         self, queries: Tensor, passages: Tensor, labels: Labels, teacher: tuple[Tensor, Tensor] | None = None
     ) -> tuple[float, Figures]:
-        """Send the gradient into `queries` and `passages`; returns (this process's part of the loss, figures).
+        """Send the gradient into `queries` and `passages`; returns this process's part of the loss, and figures.
 
-        queries: (n, dim); passages: (p, dim); teacher: its vectors of both, of any width. The sum of the parts
-        is the loss of the whole batch, and so are the gradients.
+        queries: (n, dim); passages: (p, dim); teacher: its vectors of both, of any width. The sum of the
+        parts is the loss of the whole batch, and so are the gradients.
         """
         if labels.scored:
             return self._scored(queries, passages, labels)
@@ -124,7 +124,7 @@ class Objective:
     def _rows(
         self, rows: Tensor, leaves: Sequence[Tensor], labels: Labels, board: "_Board"
     ) -> tuple[Tensor, Figures]:
-        """(loss of each of these rows, figures of each). leaves: everybody's passages and queries, own queries."""
+        """Loss and figures of each of these rows. leaves: everybody's passages and queries, own queries."""
         config = self._config
         passages, everybody, queries = leaves[0], leaves[1], leaves[2][rows]
         positive = board.column + rows
