@@ -147,7 +147,7 @@ class _Norm(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, epsilon: float, dtype: torch.dtype) -> Tensor:
         squares = torch.linalg.vector_norm(x, dim=-1, keepdim=True).square_()
-        scale = squares.div_(x.shape[-1]).add_(epsilon).rsqrt_()  # (tokens, 1)
+        scale: Tensor = squares.div_(x.shape[-1]).add_(epsilon).rsqrt_()  # (tokens, 1)
         ctx.save_for_backward(x, weight, scale)
         return (x * scale).mul_(weight).to(dtype)
 

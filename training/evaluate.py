@@ -87,7 +87,8 @@ def measure(task: Beir, asked: Sequence[str], ranked: Sequence[Sequence[str]]) -
         gains = np.array([relevant.get(document, 0) for document in documents[:10]], float)
         ideal = np.sort(np.array(list(relevant.values()), float))[::-1][:10]
         hits = np.flatnonzero(gains)
-        values["ndcg_at_10"].append(gains @ discounts[: len(gains)] / (ideal @ discounts[: len(ideal)]))
+        best = ideal @ discounts[: len(ideal)]
+        values["ndcg_at_10"].append(float(gains @ discounts[: len(gains)] / best))
         values["mrr_at_10"].append(1 / (hits[0] + 1) if len(hits) else 0.0)
         for depth in (10, 100):
             share = sum(document in relevant for document in documents[:depth]) / len(relevant)

@@ -67,9 +67,8 @@ def export(student: Student, config: TrainConfig, folder: Path, *, rows: Sequenc
             shutil.copyfile(student.layout.folder / name, folder / name)
     _sentence_transformers(student, folder)
     finish(folder, _card(student, config, rows, steps))
-    with torch.no_grad():
-        found = student.encode_documents(TEXTS)
     golden = json.loads((folder / GOLDEN).read_text(encoding="utf-8"))
+    found = student.encode_documents(golden["texts"])
     cosine = float(np.min((found * np.array(golden["documents"])).sum(axis=1)))
     if cosine < 0.99:  # bf16 against fp32
         raise BadExport(f"{folder} gives other vectors than the model that was trained: cosine {cosine:.4f}")
@@ -79,10 +78,11 @@ def export(student: Student, config: TrainConfig, folder: Path, *, rows: Sequenc
 def finish(folder: Path, card: str) -> None:
     """Give a folder its golden vectors and its card."""
     encoder = embedder.load(str(folder), "cpu", "fp32")
+    texts = [embedder.fit(text, encoder)[0] for text in TEXTS]
     golden = {
-        "texts": TEXTS,
-        "queries": encoder.encode_queries(TEXTS).round(7).tolist(),
-        "documents": encoder.encode_documents(TEXTS).round(7).tolist(),
+        "texts": texts,
+        "queries": encoder.encode_queries(texts).round(7).tolist(),
+        "documents": encoder.encode_documents(texts).round(7).tolist(),
         "sha256": file_sha256(folder / "model.safetensors"),
     }
     _json(folder / GOLDEN, golden)
@@ -136,9 +136,8 @@ def _sentence_transformers(student: Student, folder: Path) -> None:
     )
     (folder / "2_Normalize").mkdir(exist_ok=True)
     (folder / "2_Normalize" / ".keep").touch()  # git keeps no empty folder
-    limit = max(student.query_tokens, student.passage_tokens)
-    lower = {"max_seq_length": limit, "do_lower_case": student.layout.lower_case}
-    _json(folder / "sentence_bert_config.json", lower)
+    reading = {"max_seq_length": student.max_tokens, "do_lower_case": student.layout.lower_case}
+    _json(folder / "sentence_bert_config.json", reading)
     prompts = {"query": student.query_prompt, "document": student.document_prefix}
     if "{instruction}" in student.template:
         prompts |= {task: query_prefix(student.template, text) for task, text in TASKS.items()}
@@ -172,8 +171,8 @@ tags: [sentence-transformers, feature-extraction, kalm]
 # {config.output.resolve().name}
 
 Made from `{Path(config.model).name}` in {steps} steps of stage `{config.stage}`. {student.width} dims, Matryoshka \
-{", ".join(map(str, student.dims))}; {direction}; {student.pooling} pooling; texts of up to \
-{max(student.query_tokens, student.passage_tokens)} tokens. Needs transformers {TRANSFORMERS_MIN} or later: before, \
+{", ".join(map(str, student.dims))}; {direction}; {student.pooling} pooling; learned from \
+texts of up to {max(student.query_tokens, student.passage_tokens)} tokens, takes {student.max_tokens}. Needs transformers {TRANSFORMERS_MIN} or later: before, \
 its attention would silently be causal.
 
 ```python

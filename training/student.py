@@ -41,6 +41,8 @@ class Student:
         self.tokenizer: Tokenizer = load_tokenizer(self.layout)
         self._specials = specials(self.tokenizer)
         positions = self.network.config.max_position_embeddings - first_position(self.network.config)
+        self.max_tokens = min(self.layout.max_tokens or positions, positions)
+        """What the base takes; texts to learn from may be cut shorter."""
         self.query_tokens = min(config.query_tokens, positions)
         self.passage_tokens = min(config.passage_tokens, positions)
         self.template, self.document_prefix = (

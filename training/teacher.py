@@ -25,7 +25,7 @@ class Teacher:
     def judge(self, groups: Sequence[Group]) -> tuple[Tensor, Tensor]:
         """Its vectors of the queries, and of the passages in the order of `Labels`."""
         queries = self._vectors([group.plain[0] for group in groups], queries=True)
-        return queries, self._vectors([t for t in passages_of(groups, plain=True)], queries=False)
+        return queries, self._vectors(passages_of(groups, plain=True), queries=False)
 
     def _vectors(self, texts: Sequence[str], *, queries: bool) -> Tensor:
         new = [text for text in dict.fromkeys(texts) if (queries, text) not in self._known]

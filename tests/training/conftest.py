@@ -16,7 +16,7 @@ SHAPE: dict[str, Any] = {
     "num_hidden_layers": 2,
     "num_attention_heads": 4,
     "intermediate_size": 48,
-    "vocab_size": 120,
+    "vocab_size": 400,
     "max_position_embeddings": 256,
     "pad_token_id": 0,
 }
@@ -25,11 +25,15 @@ SHAPE: dict[str, Any] = {
 def save_model(folder: Path, kind: str, **settings: Any) -> Path:
     """A folder as sentence-transformers has it."""
     torch.manual_seed(0)
-    tokenizer = Tokenizer(models.BPE(unk_token="[UNK]"))
-    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel()
     tokenizer.train_from_iterator(
         [" ".join(WORDS), "Instruct: Given a query, retrieve documents that answer the query Query: a b c d"],
-        trainers.BpeTrainer(vocab_size=120, special_tokens=["[PAD]", "[UNK]", "[CLS]", "[SEP]"]),
+        trainers.BpeTrainer(
+            vocab_size=SHAPE["vocab_size"],
+            special_tokens=["[PAD]", "[UNK]", "[CLS]", "[SEP]"],
+            initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        ),
     )
     if kind == "bert":
         network: torch.nn.Module = BertModel(BertConfig(**{**SHAPE, **settings}))

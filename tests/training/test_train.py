@@ -15,14 +15,15 @@ from training.errors import BadCheckpoint
 from training.student import Student
 
 
-def config(model: Path, data: Path, output: Path, **settings: Any) -> TrainConfig:
+def config(model: Path, data: tuple[Path, ...], output: Path, **settings: Any) -> TrainConfig:
     base = TrainConfig(
         model=str(model),
-        data=(data,),
+        data=data,
         output=output,
         steps=6,
-        batch_size=6,
+        batch_size=9,
         learning_rate=3e-3,
+        temperature=0.05,
         device="cpu",
         precision="fp32",
         batch_tokens=40,
@@ -49,18 +50,18 @@ def accuracy(model: str) -> float:
 
 @pytest.mark.parametrize("stage", ["pretrain", "finetune"])
 def test_it_learns(qwen: Path, pairs: Path, tmp_path: Path, stage: str) -> None:
-    folder = train.train(config(qwen, pairs, tmp_path / "out", steps=60, stage=stage))
+    folder = train.train(config(qwen, (pairs,), tmp_path / "out", steps=100, stage=stage))
 
     found = losses(tmp_path / "out")
-    assert sum(found[-5:]) < sum(found[:5]) / 3
-    assert accuracy(str(folder)) > max(0.9, accuracy(str(qwen)))
+    assert sum(found[-5:]) < sum(found[:5]) / 2
+    assert accuracy(str(folder)) > 0.8 > accuracy(str(qwen))
 
 
 @pytest.mark.parametrize("settings", [{}, {"precision": "bf16"}, {"lora": 4}])
 def test_a_killed_run_gives_the_losses_it_would_have_given(
     qwen: Path, pairs: Path, tmp_path: Path, settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole, parts = (config(qwen, pairs, tmp_path / name, **settings) for name in ("whole", "parts"))
+    whole, parts = (config(qwen, (pairs,), tmp_path / name, **settings) for name in ("whole", "parts"))
     train.train(whole)
 
     def kill(*_: Any, **__: Any) -> None:
@@ -85,14 +86,14 @@ def test_a_killed_run_gives_the_losses_it_would_have_given(
 
 
 def test_another_run_is_not_resumed(qwen: Path, pairs: Path, tmp_path: Path) -> None:
-    train.train(config(qwen, pairs, tmp_path / "out"))
+    train.train(config(qwen, (pairs,), tmp_path / "out"))
 
     with pytest.raises(BadCheckpoint, match="learning_rate was 0.003.*another --output"):
-        train.train(config(qwen, pairs, tmp_path / "out", learning_rate=1e-3))
+        train.train(config(qwen, (pairs,), tmp_path / "out", learning_rate=1e-3))
 
 
 def test_what_is_exported_loads_everywhere_and_agrees(qwen: Path, pairs: Path, tmp_path: Path) -> None:
-    folder = train.train(config(qwen, pairs, tmp_path / "out"))
+    folder = train.train(config(qwen, (pairs,), tmp_path / "out"))
 
     agreement = export.verify(folder)
 
@@ -103,7 +104,7 @@ def test_what_is_exported_loads_everywhere_and_agrees(qwen: Path, pairs: Path, t
 
 
 def test_an_export_whose_weights_were_changed_is_refused(qwen: Path, pairs: Path, tmp_path: Path) -> None:
-    folder = train.train(config(qwen, pairs, tmp_path / "out"))
+    folder = train.train(config(qwen, (pairs,), tmp_path / "out"))
     (folder / "model.safetensors").write_bytes((qwen / "model.safetensors").read_bytes())
 
     with pytest.raises(export.BadExport, match="sha256"):
@@ -111,7 +112,7 @@ def test_an_export_whose_weights_were_changed_is_refused(qwen: Path, pairs: Path
 
 
 def test_lora_is_merged_into_what_is_exported(qwen: Path, pairs: Path, tmp_path: Path) -> None:
-    folder = train.train(config(qwen, pairs, tmp_path / "out", lora=4, steps=20))
+    folder = train.train(config(qwen, (pairs,), tmp_path / "out", lora=4, steps=20))
 
     assert min(export.verify(folder).values()) > 0.99999
     base, tuned = (Student(TrainConfig(model=str(m), device="cpu")) for m in (qwen, folder))
@@ -120,12 +121,12 @@ def test_lora_is_merged_into_what_is_exported(qwen: Path, pairs: Path, tmp_path:
 
 
 def test_a_student_of_a_teacher_ranks_like_it(qwen: Path, pairs: Path, tmp_path: Path) -> None:
-    teacher = train.train(config(qwen, pairs, tmp_path / "teacher", steps=60))
+    teacher = train.train(config(qwen, (pairs,), tmp_path / "teacher", steps=100))
 
-    settings = {"stage": "distill", "teacher": str(teacher), "steps": 60, "distill_share": 1.0}
-    student = train.train(config(qwen, pairs, tmp_path / "student", **settings))
+    settings = {"stage": "distill", "teacher": str(teacher), "steps": 100, "distill_share": 1.0}
+    student = train.train(config(qwen, (pairs,), tmp_path / "student", **settings))
 
-    assert accuracy(str(student)) > 0.9
+    assert accuracy(str(student)) > 0.8
 
 
 def test_scores_in_the_data_are_a_teacher_too(qwen: Path, tmp_path: Path) -> None:
@@ -135,7 +136,7 @@ def test_scores_in_the_data_are_a_teacher_too(qwen: Path, tmp_path: Path) -> Non
     ]
     data = lines(tmp_path / "scored.jsonl", rows)
 
-    train.train(config(qwen, data, tmp_path / "out", stage="distill", steps=30))
+    train.train(config(qwen, (data,), tmp_path / "out", stage="distill", steps=30))
 
     found = losses(tmp_path / "out")
     assert found[-1] < found[0]
@@ -147,7 +148,7 @@ def test_pairs_with_scores_are_learned_in_batches_of_their_own(
     rows = [{"a": word, "b": f"{word} road", "score": 5.0 - at % 6} for at, word in enumerate(WORDS)]
     scored = lines(tmp_path / "sts.jsonl", rows)
 
-    train.train(config(qwen, pairs, tmp_path / "out", data=(pairs, scored), steps=12))
+    train.train(config(qwen, (pairs, scored), tmp_path / "out", steps=12))
 
     assert all(np.isfinite(losses(tmp_path / "out")))
 
