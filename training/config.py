@@ -77,8 +77,9 @@ class TrainConfig:
     """Of the softmax that weighs a list; the paper says similarity-weighted and no more."""
     mixing_gradient: bool = False
     """Whether a mixture pulls at what it was mixed of; MoCHi detaches, the paper does not say."""
-    false_negative_margin: float = 0.1
-    """Candidates that score more than this above the positive don't count; Qwen3-Embedding. Negative: all do."""
+    false_negative_margin: float = -1.0
+    """Candidates that score more than this above the positive don't count (Qwen3-Embedding: 0.1). Below 0 all do:
+    a model that does not rank well yet would never be told of its worst mistakes."""
     both_ways: bool = False
     """Positives also look for their queries; for pairs that are alike, as translations."""
     dims: tuple[int, ...] = (896, 512, 256, 128, 64)

@@ -74,7 +74,7 @@ def read(paths: Sequence[Path], task_fields: Sequence[str] = ("task",)) -> Itera
             yield from _beir_rows(read_beir(path))
             continue
         for file in files(path):
-            for line, fields in _lines(file):
+            for line, fields in lines_of(file):
                 yield _row(fields, task_fields, file, line)
 
 
@@ -90,11 +90,11 @@ def files(path: Path) -> list[Path]:
 def read_beir(folder: Path, split: str = "test") -> Beir:
     """Read a BEIR folder; texts keep the ids of their files. Raises BadData."""
     corpus, queries, languages = {}, {}, {}
-    for line, fields in _lines(folder / "corpus.jsonl"):
+    for line, fields in lines_of(folder / "corpus.jsonl"):
         at = folder / "corpus.jsonl", line
         title, text = str(fields.get("title") or ""), _text(fields, "text", *at)
         corpus[_text(fields, "_id", *at)] = f"{title}\n{text}" if title else text
-    for line, fields in _lines(folder / "queries.jsonl"):
+    for line, fields in lines_of(folder / "queries.jsonl"):
         at = folder / "queries.jsonl", line
         identity = _text(fields, "_id", *at)
         queries[identity] = _text(fields, "text", *at)
@@ -116,6 +116,15 @@ def read_beir(folder: Path, split: str = "test") -> Beir:
         if int(grade) > 0:
             relevant.setdefault(query, {})[document] = int(grade)
     return Beir(folder.name, corpus, queries, relevant, languages)
+
+
+def read_texts(path: Path) -> Iterator[str]:
+    """The passages of a file or folder: lines with "text" and perhaps "title". Raises BadData."""
+    for file in files(path):
+        for line, fields in lines_of(file):
+            title = str(fields.get("title") or "")
+            text = _text(fields, "text", file, line)
+            yield f"{title}\n{text}" if title else text
 
 
 def write_rows(path: Path, rows: Iterator[Row]) -> int:
@@ -231,7 +240,7 @@ def _short(value: object) -> str:
     return "missing" if value is None else repr(value)[:80]
 
 
-def _lines(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+def lines_of(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """(line number from 1, fields) of every line that is not empty."""
     if file.suffix == ".parquet":
         import pyarrow.parquet

@@ -65,7 +65,15 @@ def export(student: Student, config: TrainConfig, folder: Path, *, rows: Sequenc
     for name in _TOKENIZER:
         if (student.layout.folder / name).is_file():
             shutil.copyfile(student.layout.folder / name, folder / name)
-    _sentence_transformers(student, folder)
+    write_layout(
+        folder,
+        pooling=student.pooling,
+        width=student.width,
+        max_tokens=student.max_tokens,
+        prompts=prompts_of(student.template, student.document_prefix),
+        dims=student.dims,
+        lower_case=student.layout.lower_case,
+    )
     finish(folder, _card(student, config, rows, steps))
     golden = json.loads((folder / GOLDEN).read_text(encoding="utf-8"))
     found = student.encode_documents(golden["texts"])
@@ -114,8 +122,17 @@ def verify(folder: Path) -> dict[str, float]:
     return agreement
 
 
-def _sentence_transformers(student: Student, folder: Path) -> None:
-    """Its files, as version 3 wrote them."""
+def write_layout(
+    folder: Path,
+    *,
+    pooling: Pooling,
+    width: int,
+    max_tokens: int,
+    prompts: dict[str, str],
+    dims: Sequence[int],
+    lower_case: bool = False,
+) -> None:
+    """The files of sentence-transformers, as its version 3 wrote them. prompts: "query", "document" and tasks'."""
     kind = "sentence_transformers.models"
     modules = [("", "Transformer"), ("1_Pooling", "Pooling"), ("2_Normalize", "Normalize")]
     _json(
@@ -125,31 +142,26 @@ def _sentence_transformers(student: Student, folder: Path) -> None:
             for at, (path, name) in enumerate(modules)
         ],
     )
-    pooling = {
-        f"pooling_mode_{mode}": False for mode in (*_POOLING.values(), "max_tokens", "mean_sqrt_len_tokens")
-    }
-    pooling[f"pooling_mode_{_POOLING[student.pooling]}"] = True
-    (folder / "1_Pooling").mkdir(exist_ok=True)
+    modes = (*_POOLING.values(), "max_tokens", "mean_sqrt_len_tokens")
+    flags = {f"pooling_mode_{mode}": mode == _POOLING[pooling] for mode in modes}
+    for name in ("1_Pooling", "2_Normalize"):
+        (folder / name).mkdir(exist_ok=True)
+    (folder / "2_Normalize" / ".keep").touch()  # git keeps no empty folder
     _json(
         folder / "1_Pooling" / "config.json",
-        {"word_embedding_dimension": student.width, **pooling, "include_prompt": True},
+        {"word_embedding_dimension": width, **flags, "include_prompt": True},
     )
-    (folder / "2_Normalize").mkdir(exist_ok=True)
-    (folder / "2_Normalize" / ".keep").touch()  # git keeps no empty folder
-    reading = {"max_seq_length": student.max_tokens, "do_lower_case": student.layout.lower_case}
-    _json(folder / "sentence_bert_config.json", reading)
-    prompts = {"query": student.query_prompt, "document": student.document_prefix}
-    if "{instruction}" in student.template:
-        prompts |= {task: query_prefix(student.template, text) for task, text in TASKS.items()}
-    _json(
-        folder / "config_sentence_transformers.json",
-        {
-            "prompts": prompts,
-            "default_prompt_name": None,
-            "similarity_fn_name": "cosine",
-            "matryoshka_dims": list(student.dims),
-        },
-    )
+    _json(folder / "sentence_bert_config.json", {"max_seq_length": max_tokens, "do_lower_case": lower_case})
+    settings = {"prompts": prompts, "default_prompt_name": None, "similarity_fn_name": "cosine"}
+    _json(folder / "config_sentence_transformers.json", {**settings, "matryoshka_dims": list(dims)})
+
+
+def prompts_of(template: str, document_prefix: str) -> dict[str, str]:
+    """Role or task -> what stands before a text."""
+    prompts = {"query": query_prefix(template, TASKS["retrieval"]), "document": document_prefix}
+    if "{instruction}" in template:
+        prompts |= {task: query_prefix(template, text) for task, text in TASKS.items()}
+    return prompts
 
 
 def _card(student: Student, config: TrainConfig, rows: Sequence[Row], steps: int) -> str:

@@ -132,8 +132,8 @@ class Objective:
         judged = self._judged(rows, labels, board)
         # a teacher that knows all candidates is more to be trusted than the student
         judge = scores if judged is None or judged.isnan().any() else judged
-        excluded = _barred(rows, labels, board) | self._likely(judge, positive)
-        excluded = excluded.scatter(1, positive[:, None], False)
+        barred = _barred(rows, labels, board).scatter(1, positive[:, None], False)
+        excluded = barred | self._likely(judge, positive)
         own, own_excluded = self._mixed(rows, queries, passages, labels, board)
         if config.false_negative_margin >= 0:
             ceiling = scores.gather(1, positive[:, None]) + config.false_negative_margin
@@ -158,7 +158,7 @@ class Objective:
             return (1 - config.distill_share) * row + config.distill_share * far
 
         found = self._over_dims(contrast)(queries, passages, own)
-        best = scores.masked_fill(excluded, -2.0).argmax(dim=1)
+        best = scores.masked_fill(barred, -2.0).argmax(dim=1)
         return found, {"loss": found.detach(), "correct": (best == positive).float()}
 
     def _scored(self, queries: Tensor, passages: Tensor, labels: Labels) -> tuple[float, Figures]:

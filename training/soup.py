@@ -34,7 +34,7 @@ def soup(folders: Sequence[Path], weights: Sequence[float], output: Path) -> Pat
         )
     _check(folders)
     shares = [weight / sum(weights) for weight in weights]
-    opened = [safe_open(folder / "model.safetensors", framework="pt") for folder in folders]
+    opened: list[Any] = [safe_open(folder / "model.safetensors", framework="pt") for folder in folders]
     averaged = {}
     for name in opened[0].keys():  # noqa: SIM118 not a dict
         first = opened[0].get_tensor(name)

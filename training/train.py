@@ -3,7 +3,7 @@
     python -m training train finetune --model kalm-v2.5 --data pairs.jsonl --output tuned
     torchrun --nproc-per-node 8 -m training train finetune ...
 
-Killed at any moment, the same command goes on at the last checkpoint and gives the losses it would have given.
+Killed at any moment, the same command goes on at the last checkpoint with the losses it would have had.
 """
 
 import logging
@@ -11,7 +11,7 @@ import math
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -20,10 +20,10 @@ from torch import Tensor
 from embedder.device import choose
 from training import checkpoint, distributed, evaluate, export, gradcache
 from training.batches import Group, Groups, Plan, steps
-from training.config import TrainConfig, save
+from training.config import TrainConfig, load, save
 from training.data import read
 from training.distributed import World
-from training.errors import BadConfig, Diverged
+from training.errors import BadCheckpoint, BadConfig, Diverged
 from training.log import Log
 from training.objective import Labels, Objective, label, passages_of
 from training.student import Student
@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 
 
 def train(config: TrainConfig, *, allow_download: bool = False) -> Path:
-    """Train as `config` says; returns the folder of the exported model. Raises TrainingError, EncoderError."""
+    """Train as `config` says; returns the exported model's folder. Raises TrainingError, EncoderError."""
     torch.manual_seed(config.seed)  # before LoRA's random matrices
     world = distributed.join(choose(config.device, config.precision).name)
     if config.batch_size % world.size:
@@ -81,6 +81,17 @@ def train(config: TrainConfig, *, allow_download: bool = False) -> Path:
     world.wait()
     distributed.leave(world)
     return config.output / "model"
+
+
+def export_checkpoint(run: Path, output: Path) -> Path:
+    """Export a run's model as its last checkpoint has it. Raises BadCheckpoint if there is none."""
+    config = load(run / "config.json")
+    student = Student(config)
+    step = checkpoint.resume(replace(config, output=run), student, _optimizer(student, config))
+    if not step:
+        raise BadCheckpoint(f"{run} has no checkpoint yet: wait for step {config.save_every}")
+    rows = list(read(config.data, config.task_fields))
+    return export.export(student, config, output, rows=rows, steps=step)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,20 +160,13 @@ def _accumulate(
 def _optimizer(student: Student, config: TrainConfig) -> torch.optim.AdamW:
     """Over the arena: two tensors, matrices with decay and vectors without."""
     arena = student.arena
-    split = arena.matrices
-    parts = []
-    for values, grads in (
-        (arena.values[:split], arena.grads[:split]),
-        (arena.values[split:], arena.grads[split:]),
-    ):
-        part = torch.nn.Parameter(values)
-        part.grad = grads
-        parts.append(part)
-    decayed = [
-        {"params": parts[:1], "weight_decay": config.weight_decay},
-        {"params": parts[1:], "weight_decay": 0.0},
-    ]
-    return torch.optim.AdamW(decayed, lr=config.learning_rate, fused=student.device.name in {"cpu", "cuda"})
+    groups = []
+    for part, decay in ((slice(arena.matrices), config.weight_decay), (slice(arena.matrices, None), 0.0)):
+        values = torch.nn.Parameter(arena.values[part])
+        values.grad = arena.grads[part]
+        groups.append({"params": [values], "weight_decay": decay})
+    fused = student.device.name in {"cpu", "cuda"}
+    return torch.optim.AdamW(groups, lr=config.learning_rate, fused=fused)
 
 
 def _rate(step: int, total: int, config: TrainConfig) -> float:

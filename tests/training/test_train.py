@@ -50,7 +50,7 @@ def accuracy(model: str) -> float:
 
 @pytest.mark.parametrize("stage", ["pretrain", "finetune"])
 def test_it_learns(qwen: Path, pairs: Path, tmp_path: Path, stage: str) -> None:
-    folder = train.train(config(qwen, (pairs,), tmp_path / "out", steps=100, stage=stage))
+    folder = train.train(config(qwen, (pairs,), tmp_path / "out", steps=150, stage=stage))
 
     found = losses(tmp_path / "out")
     assert sum(found[-5:]) < sum(found[:5]) / 2
