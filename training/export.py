@@ -223,8 +223,8 @@ def _by_sentence_transformers(folder: Path, texts: list[str]) -> tuple[Vectors, 
     from sentence_transformers import SentenceTransformer
 
     model = SentenceTransformer(str(folder), device="cpu", local_files_only=True)
-    queries: Vectors = model.encode(texts, prompt_name="query")
-    documents: Vectors = model.encode(texts, prompt_name="document")
+    queries: Vectors = model.encode(texts, prompt=model.prompts.get("query", ""))
+    documents: Vectors = model.encode(texts, prompt=model.prompts.get("document", ""))
     return queries, documents
 
 
@@ -256,7 +256,7 @@ def _by_transformers(folder: Path, texts: list[str]) -> tuple[Vectors, Vectors]:
         found: Vectors = torch.nn.functional.normalize(vectors, dim=-1).numpy()
         return found
 
-    return encode(prompts["query"]), encode(prompts["document"])
+    return encode(prompts.get("query", "")), encode(prompts.get("document", ""))
 
 
 def _json(path: Path, content: Any) -> None:
