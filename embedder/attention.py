@@ -32,10 +32,9 @@ def attend(
     cuts = [length * count for length, count in runs]
     found = []
     # split and cat, not slices: each slice's gradient would be as large as the whole
-    for (length, count), *parts in zip(
-        runs, *(x.split(cuts, dim=1) for x in (query, key, value)), strict=True
-    ):
-        q, k, v = (part.reshape(len(part), count, length, -1).transpose(0, 1) for part in parts)
+    parts = [torch.split(x, cuts, dim=1) for x in (query, key, value)]
+    for (length, count), *part in zip(runs, *parts, strict=True):
+        q, k, v = (x.reshape(len(x), count, length, -1).transpose(0, 1) for x in part)
         if causal or heads == key_heads:
             seen = scaled_dot_product_attention(
                 q, k, v, is_causal=causal, scale=scale, enable_gqa=heads != key_heads

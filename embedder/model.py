@@ -137,7 +137,9 @@ def _model(
 ) -> Model:
     if packs:
         network.config._attn_implementation = PACKED
-    return Model(network.to(device.name).eval(), _is_causal(layout, entry), device, packs)
+    network.to(device.name)  # type: ignore[arg-type]
+    network.eval()  # type: ignore[no-untyped-call]
+    return Model(network, _is_causal(layout, entry), device, packs)
 
 
 def _stock(layout: Layout, config: PreTrainedConfig, device: Device) -> PreTrainedModel:

@@ -171,7 +171,8 @@ class ScratchCommand:
 
 @dataclass(frozen=True)
 class SynthesizeCommand:
-    """Make queries for passages: by a language model that plays personas, or from the corpus's own structure."""
+    """Make queries for passages: by a language model that plays personas, or from the corpus's own
+    structure."""
 
     order: OmitArgPrefixes[SynthesizeConfig]
 
@@ -202,7 +203,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Exit status: 0, or 1 with the reason on stderr."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     logging.getLogger("httpx").setLevel(logging.WARNING)
-    command = tyro.cli(Command, args=arguments, prog="training", config=(OmitSubcommandPrefixes,))  # type: ignore[arg-type]
+    command = tyro.cli(Command, args=arguments, prog="training", config=(OmitSubcommandPrefixes,))
     try:
         command.run()
     except (TrainingError, EncoderError, OSError) as error:

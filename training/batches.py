@@ -43,7 +43,8 @@ class Group:
 
 
 class Plan:
-    """The batches of every epoch. A batch is an array of row numbers; all its rows are scored pairs, or none is."""
+    """The batches of every epoch. A batch is an array of row numbers; all its rows are scored pairs, or
+    none is."""
 
     def __init__(self, rows: Sequence[Row], config: TrainConfig) -> None:
         """Raises BadData if there are fewer rows than a batch takes."""
@@ -78,8 +79,9 @@ class Plan:
         return [batches[at] for at in rng.permutation(len(batches))]
 
     def _choose(self, rng: np.random.Generator) -> dict[str, Indices]:
-        """Rows of each task in random order, as many as its share: its size to the power of `task_exponent`, times
-        its weight. As many in all as there are; a task that has fewer repeats itself."""
+        """Rows of each task in random order, as many as its share: its size to the power of
+        `task_exponent`, times its weight. As many in all as there are; a task that has fewer repeats
+        itself."""
         sizes = np.array([len(rows) for rows in self._tasks.values()], float)
         weights = np.array([self._weights.get(task, 1.0) for task in self._tasks])
         shares = sizes**self._exponent * weights
@@ -95,7 +97,8 @@ class Plan:
         return chosen
 
     def _cut(self, rows: Indices) -> tuple[list[Indices], list[int]]:
-        """(full batches, rows left over). A text comes once in a batch: one that comes again waits for the next."""
+        """(full batches, rows left over). A text comes once in a batch: one that comes again waits for the
+        next."""
         batches: list[Indices] = []
         batch: list[int] = []
         seen: set[int] = set()
@@ -127,7 +130,8 @@ class Plan:
 
 
 class Groups:
-    """Rows -> groups: draws one positive, some negatives and what to mix, and puts the prompts before texts."""
+    """Rows -> groups: draws one positive, some negatives and what to mix, and puts the prompts before
+    texts."""
 
     def __init__(self, rows: Sequence[Row], config: TrainConfig, template: str, document_prefix: str) -> None:
         """`template`: what comes before a query, see `embedder.prompts`."""

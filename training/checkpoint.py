@@ -2,7 +2,6 @@
 
 import json
 import logging
-import os
 import shutil
 from dataclasses import asdict
 from pathlib import Path
@@ -33,13 +32,14 @@ def write(config: TrainConfig, student: Student, optimizer: torch.optim.AdamW, s
     old = folder.with_suffix(".old")
     shutil.rmtree(old, ignore_errors=True)
     if folder.exists():
-        os.replace(folder, old)
-    os.replace(fresh, folder)
+        folder.replace(old)
+    fresh.replace(folder)
     shutil.rmtree(old, ignore_errors=True)
 
 
 def resume(config: TrainConfig, student: Student, optimizer: torch.optim.AdamW) -> int:
-    """Load the last state, if there is one; returns the steps done. Raises BadCheckpoint if it is another run's."""
+    """Load the last state, if there is one; returns the steps done. Raises BadCheckpoint if it is another
+    run's."""
     folder = _newest(config.output / "checkpoint")
     if folder is None:
         return 0

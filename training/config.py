@@ -29,14 +29,15 @@ class TrainConfig:
     """One run."""
 
     model: str = "kalm-v2.5"
-    """What to start from: a catalog name or a folder (`python -m training scratch` makes one of random weights)."""
+    """What to start from: a catalog name or a folder (`python -m training scratch` makes one of random
+    weights)."""
     data: tuple[Path, ...] = ()
     """Files and folders, see `training.data`."""
     output: Path = Path("trained")
     """A folder for checkpoints, the log and the exported model."""
     stage: Stage = "finetune"
-    """pretrain: in-batch negatives only; finetune: hard negatives too, mixed ones, focal weights; distill: also a
-    teacher's scores."""
+    """pretrain: in-batch negatives only; finetune: hard negatives too, mixed ones, focal weights; distill:
+    also a teacher's scores."""
 
     steps: int = 0
     """Optimizer steps; 0 for `epochs`."""
@@ -78,8 +79,8 @@ class TrainConfig:
     mixing_gradient: bool = False
     """Whether a mixture pulls at what it was mixed of; MoCHi detaches, the paper does not say."""
     false_negative_margin: float = -1.0
-    """Candidates that score more than this above the positive don't count (Qwen3-Embedding: 0.1). Below 0 all do:
-    a model that does not rank well yet would never be told of its worst mistakes."""
+    """Candidates that score more than this above the positive don't count (Qwen3-Embedding: 0.1). Below 0
+    all do: a model that does not rank well yet would never be told of its worst mistakes."""
     both_ways: bool = False
     """Positives also look for their queries; for pairs that are alike, as translations."""
     dims: tuple[int, ...] = (896, 512, 256, 128, 64)

@@ -31,7 +31,8 @@ def supports(network: PreTrainedModel, arena: Arena) -> bool:
 def states(network: PreTrainedModel, arena: Arena, tokens: Tensor, lengths: Sequence[int]) -> Tensor:
     """Token states of sequences laid end to end.
 
-    tokens: (tokens,), the ids; lengths: tokens of each sequence. Returns (tokens, dim), as the parameters are.
+    tokens: (tokens,), the ids; lengths: tokens of each sequence. Returns (tokens, dim), as the parameters
+    are.
     """
     embedding: Any = network.embed_tokens
     table = embedding.weight

@@ -1,17 +1,18 @@
 """Files of training data -> rows, whatever their format; every complaint names the file and the line.
 
-    {"query", "pos": [..], "neg": [..], "pos_scores", "neg_scores" | "scores", "task", "instruction"}   KaLM, BGE
-    {"anchor" | "query", "positive", "negative" | "negative_1" ..}             sentence-transformers' columns
-    {"sentence1" | "a", "sentence2" | "b", "score"}                            scored pairs of texts (STS)
-    {"text" | "query", "label"}                                                classification, clustering
-    corpus.jsonl, queries.jsonl, qrels.tsv | qrels/SPLIT.tsv                   a BEIR folder
+    {"query", "pos": [..], "neg": [..], "pos_scores", "neg_scores" | "scores", "task", "instruction"}
+                                                                   KaLM, BGE
+    {"anchor" | "query", "positive", "negative" | "negative_1" ..} sentence-transformers' columns
+    {"sentence1" | "a", "sentence2" | "b", "score"}                scored pairs of texts (STS)
+    {"text" | "query", "label"}                                    classification, clustering
+    corpus.jsonl, queries.jsonl, qrels.tsv | qrels/SPLIT.tsv       a BEIR folder
 
 As .jsonl, .jsonl.gz or .parquet; a folder is all files in it.
 """
 
 import gzip
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -67,8 +68,8 @@ class Beir:
 
 
 def read(paths: Sequence[Path], task_fields: Sequence[str] = ("task",)) -> Iterator[Row]:
-    """All rows of files and folders, in a fixed order. A row's task is what `task_fields` name in it, joined by
-    "/", or the name of its file. Raises BadData."""
+    """All rows of files and folders, in a fixed order. A row's task is what `task_fields` name in it,
+    joined by "/", or the name of its file. Raises BadData."""
     for path in paths:
         if path.is_dir() and (path / "corpus.jsonl").is_file():
             yield from _beir_rows(read_beir(path))
@@ -127,28 +128,31 @@ def read_texts(path: Path) -> Iterator[str]:
             yield f"{title}\n{text}" if title else text
 
 
-def write_rows(path: Path, rows: Iterator[Row]) -> int:
+def write_rows(path: Path, rows: Iterable[Row]) -> int:
     """Write KaLM's JSONL (gzipped if the name says so); returns how many."""
     count = 0
-    opened = (
-        gzip.open(path, "wt", encoding="utf-8") if path.suffix == ".gz" else path.open("w", encoding="utf-8")
-    )
-    with opened as file:
-        for count, row in enumerate(rows, start=1):
-            fields: dict[str, Any] = {"query": row.query}
-            if row.label:
-                fields["label"] = row.label
-            else:
-                fields |= {"pos": row.positives, "neg": row.negatives}
-            if row.positive_scores or row.negative_scores:
-                fields |= {"pos_scores": row.positive_scores, "neg_scores": row.negative_scores}
-            if row.kind == "scored":
-                fields = {"a": row.query, "b": row.positives[0], "score": row.score}
-            fields |= {"task": row.task}
-            if row.instruction:
-                fields["instruction"] = row.instruction
-            file.write(json.dumps(fields, ensure_ascii=False) + "\n")
+    opened = gzip.open if path.suffix == ".gz" else open
+    with opened(path, "wt", encoding="utf-8") as file:
+        for row in rows:
+            file.write(json.dumps(_fields(row), ensure_ascii=False) + "\n")
+            count += 1
     return count
+
+
+def _fields(row: Row) -> dict[str, Any]:
+    fields: dict[str, Any] = {"query": row.query}
+    if row.kind == "scored":
+        fields = {"a": row.query, "b": row.positives[0], "score": row.score}
+    elif row.kind == "labels":
+        fields["label"] = row.label
+    else:
+        fields |= {"pos": row.positives, "neg": row.negatives}
+    if row.positive_scores:
+        fields |= {"pos_scores": row.positive_scores, "neg_scores": row.negative_scores}
+    fields["task"] = row.task
+    if row.instruction:
+        fields["instruction"] = row.instruction
+    return fields
 
 
 def _row(fields: dict[str, Any], task_fields: Sequence[str], file: Path, line: int) -> Row:

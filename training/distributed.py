@@ -1,9 +1,9 @@
 """Several processes that train one model: torchrun's variables, negatives of all of them, exact gradients.
 
-Each process scores its own queries against everybody's passages. The gradient of a gathered passage is the sum
-over all processes, so that the sum of the parameters' gradients is that of one process with the whole batch:
-no factor is left to correct. By `all_gather` and `all_reduce` alone, in dtypes that HCCL has: NCCL, HCCL
-and gloo run the same lines.
+Each process scores its own queries against everybody's passages. The gradient of a gathered passage is the
+sum over all processes, so that the sum of the parameters' gradients is that of one process with the whole
+batch: no factor is left to correct. By `all_gather` and `all_reduce` alone, in dtypes that HCCL has: NCCL,
+HCCL and gloo run the same lines.
 """
 
 import os
@@ -36,7 +36,8 @@ class World:
         return slice(self.rank * each, (self.rank + 1) * each)
 
     def gather(self, x: Tensor) -> Tensor:
-        """Everybody's rows, in the order of ranks; shapes must agree. Gradients flow back to where they belong."""
+        """Everybody's rows, in the order of ranks; shapes must agree. Gradients flow back to where they
+        belong."""
         if self.size == 1:
             return x
         gathered: Tensor = _Gather.apply(x)  # type: ignore[no-untyped-call]

@@ -1,4 +1,4 @@
-"""An encoder and BEIR folders -> nDCG@10, recall and MRR at each Matryoshka width, with bootstrap intervals."""
+"""An encoder and BEIR folders -> nDCG@10, recall and MRR at each width, with bootstrap intervals."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

@@ -2,8 +2,8 @@
 
 Written by hand in sentence-transformers' old layout, which its versions 3 to 6 read; what version 6 writes
 itself version 5.1 can't read. `is_causal` is in config.json, which transformers obeys from 5.2 on: before, a
-bidirectional Qwen2 silently runs causal. So the folder carries golden vectors, and `verify` asks every reader for
-them.
+bidirectional Qwen2 silently runs causal. So the folder carries golden vectors, and `verify` asks every
+reader for them.
 """
 
 import json
@@ -52,8 +52,8 @@ _POOLING: dict[Pooling, str] = {"mean": "mean_tokens", "cls": "cls_token", "last
 
 
 def export(student: Student, config: TrainConfig, folder: Path, *, rows: Sequence[Row], steps: int) -> Path:
-    """Write the model as it is now, its golden vectors and its card. Raises BadExport if the folder's own vectors
-    are not the student's."""
+    """Write the model as it is now, its golden vectors and its card. Raises BadExport if the folder's own
+    vectors are not the student's."""
     folder.mkdir(parents=True, exist_ok=True)
     weights = {name: value.float().cpu().contiguous() for name, value in lora.merged(student.network).items()}
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
@@ -98,8 +98,8 @@ def finish(folder: Path, card: str) -> None:
 
 
 def verify(folder: Path) -> dict[str, float]:
-    """Reader -> least cosine of its vectors to the golden ones. Raises BadExport if one does not agree, or if the
-    weights are not those the vectors were made with."""
+    """Reader -> least cosine of its vectors to the golden ones. Raises BadExport if one does not agree, or
+    if the weights are not those the vectors were made with."""
     golden = json.loads((folder / GOLDEN).read_text(encoding="utf-8"))
     found = file_sha256(folder / "model.safetensors")
     if found != golden["sha256"]:
@@ -132,7 +132,8 @@ def write_layout(
     dims: Sequence[int],
     lower_case: bool = False,
 ) -> None:
-    """The files of sentence-transformers, as its version 3 wrote them. prompts: "query", "document" and tasks'."""
+    """The files of sentence-transformers, as its version 3 wrote them. prompts: "query", "document" and
+    tasks'."""
     kind = "sentence_transformers.models"
     modules = [("", "Transformer"), ("1_Pooling", "Pooling"), ("2_Normalize", "Normalize")]
     _json(
@@ -174,6 +175,7 @@ def _card(student: Student, config: TrainConfig, rows: Sequence[Row], steps: int
         name: value for name, value in asdict(config).items() if name not in {"data", "output", "evaluate_on"}
     }
     settings["model"] = Path(config.model).name
+    longest = max(student.query_tokens, student.passage_tokens)
     direction = "causal" if getattr(student.network.config, "is_causal", False) else "bidirectional"
     return f"""---
 library_name: sentence-transformers
@@ -182,10 +184,10 @@ tags: [sentence-transformers, feature-extraction, kalm]
 ---
 # {config.output.resolve().name}
 
-Made from `{Path(config.model).name}` in {steps} steps of stage `{config.stage}`. {student.width} dims, Matryoshka \
-{", ".join(map(str, student.dims))}; {direction}; {student.pooling} pooling; learned from \
-texts of up to {max(student.query_tokens, student.passage_tokens)} tokens, takes {student.max_tokens}. Needs transformers {TRANSFORMERS_MIN} or later: before, \
-its attention would silently be causal.
+Made from `{Path(config.model).name}` in {steps} steps of stage `{config.stage}`: {student.width} dims,
+Matryoshka {", ".join(map(str, student.dims))}; {direction}, {student.pooling} pooling. It learned from texts
+of up to {longest} tokens and takes {student.max_tokens}. It needs transformers {TRANSFORMERS_MIN} or later:
+before, its attention would silently be causal.
 
 ```python
 from sentence_transformers import SentenceTransformer

@@ -1,8 +1,8 @@
 """A batch of any size in the memory of one forward pass (GradCache, arXiv:2101.06983).
 
-Vectors are made without activations, the loss is taken over all of them, and each part of the batch is then run
-again to carry its share of the gradient into the weights. Parts whose activations fit into `kept_tokens` are run
-once: the last ones, as theirs are kept until the loss is known.
+Vectors are made without activations, the loss is taken over all of them, and each part of the batch is then
+run again to carry its share of the gradient into the weights. Parts whose activations fit into
+`kept_tokens` are run once: the last ones, as theirs are kept until the loss is known.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,7 +12,6 @@ import torch
 from torch import Tensor
 
 from embedder.batching import plan
-
 
 Figures = TypeVar("Figures")
 
@@ -32,10 +31,11 @@ def step(
     kept_tokens: int = 0,
     seed: int = 0,
 ) -> tuple[float, Figures]:
-    """Add the gradient of `loss(vectors of all sequences)` to the parameters; returns the loss and its figures.
+    """Add the gradient of `loss(vectors of all sequences)` to the parameters; returns the loss and its
+    figures.
 
-    `loss` gets (n, dim), in the order of `sequences`, and sends its gradient back into it. `batch_tokens`: of one forward pass. `seed`: of dropout,
-    which must drop the same in both passes.
+    `loss` gets (n, dim), in the order of `sequences`, and sends its gradient back into it. `batch_tokens`:
+    of one forward pass. `seed`: of dropout, which must drop the same in both passes.
     """
     parts = list(plan([len(ids) for ids in sequences], batch_tokens))
     sizes = [sum(len(sequences[at]) for at in part) for part in parts]

@@ -1,4 +1,4 @@
-"""A language model behind any OpenAI-compatible server: a prompt and a JSON schema -> an object that fits it."""
+"""A language model behind any OpenAI-compatible server: a prompt and a JSON schema -> an object."""
 
 import json
 import threading

@@ -7,7 +7,8 @@ from torch import Tensor, nn
 
 
 class LoraLinear(nn.Module):
-    """A frozen linear layer plus `scale * B A`. Answers as the layer did until B is trained: it begins as zeros."""
+    """A frozen linear layer plus `scale * B A`. Answers as the layer did until B is trained: it begins as
+    zeros."""
 
     def __init__(self, layer: nn.Linear, rank: int, alpha: float) -> None:
         super().__init__()

@@ -1,7 +1,8 @@
 """Pairs -> pairs with hard negatives: near enough to the query to be hard, not so near that they are answers.
 
-The negatives of KaLM come from ranks 50 to 100 of the model before, seven per query; a pair whose positive isn't
-among the first 50 is dropped (its ranking-consistency filter). Search is exact and in blocks, on any device.
+The negatives of KaLM come from ranks 50 to 100 of the model before, seven per query; a pair whose positive
+isn't among the first 50 is dropped (its ranking-consistency filter). Search is exact and in blocks, on any
+device.
 """
 
 import logging
@@ -30,7 +31,8 @@ class MineConfig:
     negatives: int = 7
     """Per query; KaLM-Embedding hn_mine.sh."""
     keep_within: int = 50
-    """A pair is dropped unless its best positive is among so many; 0 keeps all. KaLM-Embedding: filter_topk."""
+    """A pair is dropped unless its best positive is among so many; 0 keeps all. KaLM-Embedding:
+    filter_topk."""
     relative_margin: float = 0.05
     """A negative scores at most the positive's score less this share of it; NV-Retriever keeps 95 %."""
     absolute_margin: float = 0.0
@@ -62,10 +64,11 @@ class Account:
 def mine(
     rows: Sequence[Row], reader: Reader, config: MineConfig, pool: Sequence[str] = (), device: str = "cpu"
 ) -> tuple[list[Row], Account]:
-    """Give each retrieval row negatives from all passages of its task, and from `pool`; others stay as they are.
+    """Give each retrieval row negatives from all passages of its task, and from `pool`; others stay as they
+    are.
 
-    A row's own negatives are kept, before those that are found. Raises BadConfig if the passages are too few for
-    the ranks.
+    A row's own negatives are kept, before those that are found. Raises BadConfig if the passages are too
+    few for the ranks.
     """
     account, mined = Account(), list[Row | None](rows)
     tasks: dict[str, list[int]] = {}
@@ -93,13 +96,13 @@ def _mine_task(
     place = {text: at for at, text in enumerate(texts)}
     if len(texts) <= config.ranks[0]:
         raise BadConfig(
-            f"task {rows[0].task!r} has {len(texts)} passages, negatives would come from rank {config.ranks[0]} on: "
-            "lower --ranks, or add passages with --pool"
+            f"task {rows[0].task!r} has {len(texts)} passages, negatives would come from rank "
+            f"{config.ranks[0]} on: lower --ranks, or add passages with --pool"
         )
     corpus = reader.encode_documents(texts)
     queries = reader.encode_queries([row.query for row in rows])
-    most_positives = max(len(row.positives) for row in rows)
-    depth = max(config.ranks[1], config.keep_within) + most_positives + 1  # the query's own text may be there
+    apart = max(len(row.positives) + len(row.negatives) for row in rows) + 1  # and the query's own text
+    depth = max(config.ranks[1], config.keep_within) + apart
     all_scores, all_places = nearest(queries, corpus, depth, device)
     for at, row in enumerate(rows):
         account.rows += 1
@@ -118,7 +121,7 @@ def _mine_task(
             for where, near in zip(all_places[at].tolist(), all_scores[at].tolist(), strict=True)
             if where not in barred
         ]
-        fit = [(where, near) for where, near in ranked[config.ranks[0] : config.ranks[1]] if near <= ceiling]
+        fit = [(at, near) for at, near in ranked[slice(*config.ranks)] if near <= ceiling]
         wanted = max(0, config.negatives - len(row.negatives))
         if config.choice == "random":
             rng = np.random.default_rng([config.seed, key(row.query) % 2**63])

@@ -75,7 +75,8 @@ class Objective:
     def __call__(
         self, queries: Tensor, passages: Tensor, labels: Labels, teacher: tuple[Tensor, Tensor] | None = None
     ) -> tuple[float, Figures]:
-        """Send the gradient into `queries` and `passages`; returns this process's part of the loss, and figures.
+        """Send the gradient into `queries` and `passages`; returns this process's part of the loss, and
+        figures.
 
         queries: (n, dim); passages: (p, dim); teacher: its vectors of both, of any width. The sum of the
         parts is the loss of the whole batch, and so are the gradients.

@@ -1,4 +1,4 @@
-"""An encoder that reads many texts once: what is too long is cut, and vectors are remembered on disk, by weights."""
+"""An encoder that reads many texts once: too long ones are cut, vectors remembered on disk, by weights."""
 
 import hashlib
 from collections.abc import Callable, Sequence
@@ -14,8 +14,9 @@ _BLOCK = 4096
 
 
 class Reader:
-    """Queries and documents -> unit vectors of full width. The cache's key is the encoder's fingerprint (weights,
-    prompts and all), the role and the texts themselves: a model that was trained further reads again."""
+    """Queries and documents -> unit vectors of full width. The cache's key is the encoder's fingerprint
+    (weights, prompts and all), the role and the texts themselves: a model that was trained further reads
+    again."""
 
     def __init__(self, encoder: Encoder, cache: Path | None = None) -> None:
         self.encoder, self._cache = encoder, cache

@@ -61,9 +61,9 @@ def scratch(config: ScratchConfig) -> Path:
         max_position_embeddings=config.max_tokens,
         rope_parameters={"rope_type": "default", "rope_theta": config.theta},
         pad_token_id=tokenizer.pad_token_id,
-        is_causal=False,
         use_cache=False,
     )
+    shape.is_causal = False
     network = Qwen2Model(shape)
     network.save_pretrained(config.output)
     tokenizer.save_pretrained(config.output)
@@ -99,7 +99,9 @@ def _trained(config: ScratchConfig) -> PreTrainedTokenizerFast:
     tokenizer.train_from_iterator(texts, trainer)
     end = tokenizer.token_to_id(END)
     tokenizer.post_processor = processors.TemplateProcessing(single=f"$A {END}", special_tokens=[(END, end)])
-    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token=END, eos_token=END)
+    return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
+        tokenizer_object=tokenizer, pad_token=END, eos_token=END
+    )
 
 
 def _taken(folder: Path) -> PreTrainedTokenizerFast:

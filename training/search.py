@@ -14,7 +14,8 @@ def nearest(
     queries: Vectors, documents: Vectors, limit: int, device: str = "cpu"
 ) -> tuple[Vectors, NDArray[np.int64]]:
     """(scores, positions in `documents`) of each query's nearest, best first: both (queries, limit), or fewer
-    columns if there are fewer documents. Vectors of unit length, of any memory (a memmap is read in blocks)."""
+    columns if there are fewer documents. Vectors of unit length, of any memory (a memmap is read in
+    blocks)."""
     limit = min(limit, len(documents))
     rows = max(1, min(len(queries), 1024))
     columns = max(limit, _SCORES // rows)

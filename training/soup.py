@@ -26,8 +26,9 @@ _SAYS_WHO_SAVED_IT = {
 
 
 def soup(folders: Sequence[Path], weights: Sequence[float], output: Path) -> Path:
-    """Average `folders` by `weights`, which need not sum to 1, into `output`: the first one's files around the new
-    weights. Sums in fp32, one tensor in memory at a time. Raises Mismatch if they are not of one kind."""
+    """Average `folders` by `weights`, which need not sum to 1, into `output`: the first one's files around
+    the new weights. Sums in fp32, one tensor in memory at a time. Raises Mismatch if they are not of one
+    kind."""
     if len(folders) != len(weights) or len(folders) < 2 or sum(weights) <= 0:
         raise Mismatch(
             f"{len(folders)} models and {len(weights)} weights: give two models or more, a weight each"
@@ -97,7 +98,8 @@ def _read(path: Path) -> Any:
 
 def _card(folders: Sequence[Path], shares: Sequence[float], output: Path) -> str:
     parents = "\n".join(
-        f"| {folder.resolve().parent.name}/{folder.name} | {share:.3f} | {file_sha256(folder / 'model.safetensors')} |"
+        f"| {folder.resolve().parent.name}/{folder.name} | {share:.3f} "
+        f"| {file_sha256(folder / 'model.safetensors')} |"
         for folder, share in zip(folders, shares, strict=True)
     )
     return f"""---

@@ -1,8 +1,8 @@
-"""A corpus -> queries without any language model: what its authors wrote above and at the head of each passage.
+"""A corpus -> queries without a language model: what its authors wrote above and at the head of passages.
 
-A title asks for its body, a first sentence for what follows, a sentence full of rare words for its surroundings,
-and the rarest words for the passage. What becomes a query is taken out of the passage, or it would be found by
-its letters alone.
+A title asks for its body, a first sentence for what follows, a sentence full of rare words for its
+surroundings, and the rarest words for the passage. What becomes a query is taken out of the passage, or it
+would be found by its letters alone.
 """
 
 import math
@@ -31,8 +31,8 @@ class Passage:
 
 
 def queries(passages: Sequence[Passage], *, least_chars: int, per_passage: int, seed: int) -> Iterator[Row]:
-    """Up to `per_passage` rows for each passage; none whose query or what is left of the passage is shorter than
-    `least_chars` (a fifth of it for queries)."""
+    """Up to `per_passage` rows for each passage; none whose query or what is left of the passage is shorter
+    than `least_chars` (a fifth of it for queries)."""
     documents = Counter(word for passage in passages for word in set(words(passage.text)))
     rarity = {word: math.log(len(passages) / count) for word, count in documents.items()}
     for passage in passages:
@@ -84,7 +84,7 @@ def _weight(sentence: str, rarity: dict[str, float]) -> float:
     found = words(sentence)
     if not 4 <= len(found) <= 60:
         return 0.0
-    return sum(rarity.get(word, 0.0) for word in set(found)) / len(found) ** 0.5
+    return sum(rarity.get(word, 0.0) for word in set(found)) / math.sqrt(len(found))
 
 
 def _fits(row: Row, least_chars: int) -> bool:

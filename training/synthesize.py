@@ -1,9 +1,9 @@
 """A corpus -> training pairs: by a language model that plays personas, or from the corpus's own structure.
 
-As KaLM did: six types of task; for the four of retrieval a persona, given as the system prompt, first thinks up
-instructions, and the pairs are made in a second stage that knows no persona, so that two don't clash. The
-paper's prompts are not published; those here are ours. Where a corpus is given, its passages are the positives.
-Each answer is written to a journal first: a run that was killed asks for no answer twice.
+As KaLM did: six types of task; for the four of retrieval a persona, given as the system prompt, first
+thinks up instructions, and the pairs are made in a second stage that knows no persona, so that two don't
+clash. The paper's prompts are not published; those here are ours. Where a corpus is given, its passages are
+the positives. Each answer is written to a journal first: a run that was killed asks for no answer twice.
 """
 
 import json
@@ -239,9 +239,9 @@ def _first_stage(config: SynthesizeConfig) -> Iterator[_Question]:
     for at in range(min(each, len(personas))):
         for task, told in RETRIEVAL_TASKS.items():
             prompt = (
-                f"Think of {config.instructions} different text retrieval tasks that you would need in your life "
-                f"or work. In each of them, {told}, are matched. Give each as one instruction in English, such as: "
-                "Given a query, retrieve documents that answer the query."
+                f"Think of {config.instructions} different text retrieval tasks that you would need in your "
+                f"life or work. In each of them, {told}, are matched. Give each as one instruction in "
+                "English, such as: Given a query, retrieve documents that answer the query."
             )
             system = f"You are this person: {personas[at]}"
             yield _Question(
@@ -289,17 +289,17 @@ def _second_stage(
         if passage is not None:
             text = f"{passage.title}\n{passage.text}".strip()
             prompt = (
-                f"Task: {instruction}\nPassage:\n{text}\n\nWrite in {language} a query that this passage answers and "
-                "that shares few of its words, and a hard negative: a passage on the same subject, as long, that "
-                "does not answer the query."
+                f"Task: {instruction}\nPassage:\n{text}\n\nWrite in {language} a query that this passage "
+                "answers and that shares few of its words, and a hard negative: a passage on the same "
+                "subject, as long, that does not answer the query."
             )
             fields = _object(query="string", hard_negative="string")
         else:
             text = ""
             kind = f"Task: {instruction}\n" if instruction else ""
             prompt = (
-                f"{kind}Write one example: {told}. `query` is the first, in {language}, `positive` the second; "
-                "`hard_negative` looks like `positive` and is wrong."
+                f"{kind}Write one example: {told}. `query` is the first, in {language}, `positive` the "
+                "second; `hard_negative` looks like `positive` and is wrong."
             )
             fields = _object(query="string", positive="string", hard_negative="string")
         yield _Draft(

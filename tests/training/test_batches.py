@@ -16,7 +16,10 @@ KALM = "Instruct: {instruction} \n Query: "
 
 
 def rows(count: int = 40, task: str = "a") -> list[Row]:
-    return [Row(f"{task} q{at}", (f"{task} p{at}",), (f"{task} n{at}", f"{task} m{at}"), task=task) for at in range(count)]
+    return [
+        Row(f"{task} q{at}", (f"{task} p{at}",), (f"{task} n{at}", f"{task} m{at}"), task=task)
+        for at in range(count)
+    ]
 
 
 def tasks_of(plan: Plan, every: list[Row]) -> list[set[str]]:
@@ -118,7 +121,9 @@ def test_pretraining_takes_no_hard_negatives() -> None:
 
 
 def test_examples_of_a_label_are_positives_and_those_of_others_negatives() -> None:
-    every = [Row(f"{label} {at}", label=label, task="t") for label in ("sport", "art", "war") for at in range(5)]
+    every = [
+        Row(f"{label} {at}", label=label, task="t") for label in ("sport", "art", "war") for at in range(5)
+    ]
     groups = Groups(every, CONFIG, KALM, "")
 
     for at, row in enumerate(every):

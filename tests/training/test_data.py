@@ -27,7 +27,9 @@ def one(path: Path, row: dict[str, Any]) -> Row:
         {"question": "q", "pos": ["p"], "neg": ["n", "m"], "task_name": "words"},
     ],
 )
-def test_kalms_rows_and_sentence_transformers_columns_are_the_same(tmp_path: Path, row: dict[str, Any]) -> None:
+def test_kalms_rows_and_sentence_transformers_columns_are_the_same(
+    tmp_path: Path, row: dict[str, Any]
+) -> None:
     assert one(tmp_path / "words.jsonl", row) == Row("q", ("p",), ("n", "m"), task="words")
 
 
@@ -45,7 +47,9 @@ def test_gzip_parquet_and_plain_are_the_same(tmp_path: Path) -> None:
 
 
 def test_a_teachers_scores_are_split_between_positives_and_negatives(tmp_path: Path) -> None:
-    row = one(tmp_path / "a.jsonl", {"query": "q", "pos": ["p"], "neg": ["n", "m"], "scores": [0.9, 0.2, 0.1]})
+    row = one(
+        tmp_path / "a.jsonl", {"query": "q", "pos": ["p"], "neg": ["n", "m"], "scores": [0.9, 0.2, 0.1]}
+    )
 
     assert row.positive_scores == (0.9,)
     assert row.negative_scores == (0.2, 0.1)

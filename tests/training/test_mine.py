@@ -75,7 +75,9 @@ def test_a_pair_whose_positive_is_too_far_is_dropped_and_counted() -> None:
 
     assert [row.query for row in found] == ["0"]
     assert account.dropped == {"t": 1}
-    everything, _ = mine(rows, reader(), MineConfig(ranks=(5, 30), keep_within=0), [str(n) for n in range(40)])
+    everything, _ = mine(
+        rows, reader(), MineConfig(ranks=(5, 30), keep_within=0), [str(n) for n in range(40)]
+    )
     assert len(everything) == 2
 
 

@@ -21,7 +21,11 @@ def two(qwen: Path, tmp_path: Path) -> tuple[Path, Path]:
     shutil.copytree(qwen, first)
     shutil.copytree(qwen, second)
     weights = load_file(qwen / "model.safetensors")
-    save_file({name: value + 0.01 for name, value in weights.items()}, second / "model.safetensors", {"format": "pt"})
+    save_file(
+        {name: value + 0.01 for name, value in weights.items()},
+        second / "model.safetensors",
+        {"format": "pt"},
+    )
     return first, second
 
 
@@ -34,9 +38,11 @@ def test_weights_are_averaged_by_their_shares(two: tuple[Path, Path], tmp_path: 
     assert "0.750" in (made / "README.md").read_text()
 
 
-def test_models_of_another_shape_vocabulary_or_pooling_are_refused(two: tuple[Path, Path], tmp_path: Path) -> None:
+def test_models_of_another_shape_vocabulary_or_pooling_are_refused(
+    two: tuple[Path, Path], tmp_path: Path
+) -> None:
     other = save_model(tmp_path / "deep", "qwen2", num_hidden_layers=3)
-    with pytest.raises(Mismatch, match="has layer_types|has num_hidden_layers"):
+    with pytest.raises(Mismatch, match=r"has layer_types|has num_hidden_layers"):
         soup([two[0], other], [1, 1], tmp_path / "soup")
 
     tokenizer = two[1] / "tokenizer.json"
@@ -61,7 +67,9 @@ def test_a_greedy_soup_takes_only_what_makes_it_better(two: tuple[Path, Path], t
     third = tmp_path / "third"
     shutil.copytree(two[0], third)
     weights = load_file(two[0] / "model.safetensors")
-    save_file({name: value - 0.05 for name, value in weights.items()}, third / "model.safetensors", {"format": "pt"})
+    save_file(
+        {name: value - 0.05 for name, value in weights.items()}, third / "model.safetensors", {"format": "pt"}
+    )
 
     def score(folder: Path) -> float:
         """Best at the first model's weights moved by 0.006."""

@@ -46,11 +46,16 @@ def test_what_is_asked_is_not_left_in_the_answer() -> None:
 
 def test_scripts_without_spaces_are_read_by_pairs_of_letters() -> None:
     assert words("电池要放") == ["电池", "池要", "要放"]
-    assert made("", "电池要放在阴凉的地方。锂电池在四十度时老化快一倍。冬天最好充一半的电。请不要放空。")["first sentence"]
+    assert made("", "电池要放在阴凉的地方。锂电池在四十度时老化快一倍。冬天最好充一半的电。请不要放空。")[
+        "first sentence"
+    ]
 
 
 def test_the_same_corpus_gives_the_same_pairs(tmp_path: Path) -> None:
-    corpus = lines(tmp_path / "corpus.jsonl", [{"title": f"About {at}", "text": f"Number {at}. {TEXT}"} for at in range(9)])
+    corpus = lines(
+        tmp_path / "corpus.jsonl",
+        [{"title": f"About {at}", "text": f"Number {at}. {TEXT}"} for at in range(9)],
+    )
     config = SynthesizeConfig(tmp_path / "out.jsonl", (corpus,))
 
     account = synthesize(config)
@@ -92,7 +97,7 @@ def server() -> Iterator[Server]:
     state = Server()
 
     class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:  # noqa: N802
+        def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             if state.fail or len(state.asked) >= state.stop_after:
                 self.send_response(state.fail.pop() if state.fail else 400)
@@ -103,8 +108,11 @@ def server() -> Iterator[Server]:
             fields = body["response_format"]["json_schema"]["schema"]["properties"]
             number = len(state.asked)
             answer: dict[str, Any] = {
-                name: [f"Find {number} {at}" for at in range(2)] if kind["type"] == "array" else 5 - number % 2
-                if kind["type"] == "integer" else f"{name} number {number}"
+                name: [f"Find {number} {at}" for at in range(2)]
+                if kind["type"] == "array"
+                else 5 - number % 2
+                if kind["type"] == "integer"
+                else f"{name} number {number}"
                 for name, kind in fields.items()
             }
             text = "no JSON" if state.broken else json.dumps(answer)
@@ -133,7 +141,14 @@ def server() -> Iterator[Server]:
 def config(server: Server, tmp_path: Path, **more: Any) -> SynthesizeConfig:
     corpus = lines(tmp_path / "corpus.jsonl", [{"title": "Batteries", "text": TEXT}])
     base = SynthesizeConfig(
-        tmp_path / "out.jsonl", (corpus,), llm_url=server.url, llm_model="m", count=12, workers=1, judge=0, instructions=2
+        tmp_path / "out.jsonl",
+        (corpus,),
+        llm_url=server.url,
+        llm_model="m",
+        count=12,
+        workers=1,
+        judge=0,
+        instructions=2,
     )
     return replace(base, prompt_price=1.0, completion_price=10.0, **more)
 

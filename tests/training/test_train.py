@@ -88,7 +88,7 @@ def test_a_killed_run_gives_the_losses_it_would_have_given(
 def test_another_run_is_not_resumed(qwen: Path, pairs: Path, tmp_path: Path) -> None:
     train.train(config(qwen, (pairs,), tmp_path / "out"))
 
-    with pytest.raises(BadCheckpoint, match="learning_rate was 0.003.*another --output"):
+    with pytest.raises(BadCheckpoint, match=r"learning_rate was 0.003.*another --output"):
         train.train(config(qwen, (pairs,), tmp_path / "out", learning_rate=1e-3))
 
 
