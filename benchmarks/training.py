@@ -28,10 +28,10 @@ from benchmarks.machine import describe
 from benchmarks.texts import cuts
 from training import gradcache
 from training.batches import Group
-from training.config import TrainConfig
+from training.config import ScratchConfig, TrainConfig
 from training.distributed import World
 from training.objective import Objective, label, passages_of
-from training.scratch import ScratchConfig, scratch
+from training.scratch import scratch
 from training.student import Student
 
 NEGATIVES = 2

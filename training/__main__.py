@@ -11,11 +11,8 @@ import tyro
 from tyro.conf import OmitArgPrefixes, OmitSubcommandPrefixes, Positional
 
 from embedder.errors import EncoderError
-from training.config import RECIPES, TaskSettings, TrainConfig
+from training.config import RECIPES, MineConfig, ScratchConfig, SynthesizeConfig, TaskSettings, TrainConfig
 from training.errors import TrainingError
-from training.mine import MineConfig
-from training.scratch import ScratchConfig
-from training.synthesize import SynthesizeConfig
 
 Train = tyro.extras.subcommand_type_from_defaults(
     {name: config for name, (_, config) in RECIPES.items()},

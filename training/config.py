@@ -1,4 +1,4 @@
-"""How a training run goes: every number with its source, and named recipes."""
+"""How each command goes: every number with its source, and named recipes of training."""
 
 import json
 from dataclasses import asdict, dataclass, field
@@ -142,6 +142,91 @@ class TrainConfig:
         """(Matryoshka widths of a model, longest first; their weights)."""
         dims = (width, *(dim for dim in self.dims if dim < width))
         return dims, self.dim_weights[: len(dims)]
+
+
+@dataclass(frozen=True)
+class SynthesizeConfig:
+    output: Path
+    """.jsonl or .jsonl.gz; the journal stands beside it."""
+    corpus: tuple[Path, ...] = ()
+    """Files of lines with "text" and perhaps "title"; may be left out with a language model."""
+    llm_url: str = ""
+    """An OpenAI-compatible server; empty for no language model."""
+    llm_model: str = ""
+    api_key_file: Path | None = None
+    personas: Path | None = None
+    """A file of personas: one a line, or JSON with "persona" (Persona Hub)."""
+    count: int = 1000
+    """Pairs to ask a language model for."""
+    instructions: int = 5
+    """That a persona thinks up for a type of task at a time."""
+    languages: tuple[str, ...] = ("English",)
+    """That queries are written in, in turn."""
+    judge: int = 4
+    """Pairs below this mark, of 5, are dropped; 0 asks for no marks."""
+    workers: int = 8
+    """Requests at once."""
+    prompt_price: float = 0.0
+    """Per million tokens, for the account."""
+    completion_price: float = 0.0
+    least_chars: int = 100
+    """Shorter passages are left out."""
+    per_passage: int = 3
+    """Queries for a passage, without a language model."""
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class MineConfig:
+    """Which negatives, and which pairs stay."""
+
+    ranks: tuple[int, int] = (50, 100)
+    """From and to, counted from 0; KaLM-Embedding hn_mine.sh."""
+    negatives: int = 7
+    """Per query; KaLM-Embedding hn_mine.sh."""
+    keep_within: int = 50
+    """A pair is dropped unless its best positive is among so many; 0 keeps all. KaLM-Embedding:
+    filter_topk."""
+    relative_margin: float = 0.05
+    """A negative scores at most the positive's score less this share of it; NV-Retriever keeps 95 %."""
+    absolute_margin: float = 0.0
+    """And at most the positive's score less this."""
+    choice: Literal["random", "top"] = "random"
+    """Which of those that qualify; KaLM: random."""
+    scores: bool = True
+    """Write the model's scores beside the texts, for distillation."""
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.ranks[0] < self.ranks[1]:
+            raise BadConfig(f"ranks go from one to a larger one, not {self.ranks[0]} to {self.ranks[1]}")
+
+
+@dataclass(frozen=True)
+class ScratchConfig:
+    """The shape of a model. The default is 12.6 M weights besides the vocabulary's."""
+
+    data: tuple[Path, ...] = ()
+    """Files and folders, see `training.data`: what the tokenizer is made from."""
+    output: Path = Path("scratch")
+    layers: int = 8
+    width: int = 384
+    heads: int = 6
+    key_heads: int = 2
+    """As Qwen2-0.5B: 2."""
+    inner: int = 1024
+    """Width between the two halves of a layer's feed-forward part; a multiple of 64 is fastest."""
+    vocabulary: int = 32_000
+    tokenizer: Path | None = None
+    """A folder whose tokenizer to take instead."""
+    tokenizer_texts: int = 400_000
+    """Read that many texts at most, evenly spread."""
+    max_tokens: int = 512
+    theta: float = 10_000.0
+    """Base of the rotary positions; Qwen2's million is for texts of 32,768 tokens."""
+    dims: tuple[int, ...] = (256, 128, 64)
+    """Matryoshka widths below the full one."""
+    seed: int = 0
 
 
 RECIPES: dict[str, tuple[str, TrainConfig]] = {

@@ -9,43 +9,17 @@ import logging
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
 
 import numpy as np
 
 from training.batches import key
+from training.config import MineConfig
 from training.data import Row
 from training.errors import BadConfig
 from training.reader import Reader
 from training.search import nearest
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class MineConfig:
-    """Which negatives, and which pairs stay."""
-
-    ranks: tuple[int, int] = (50, 100)
-    """From and to, counted from 0; KaLM-Embedding hn_mine.sh."""
-    negatives: int = 7
-    """Per query; KaLM-Embedding hn_mine.sh."""
-    keep_within: int = 50
-    """A pair is dropped unless its best positive is among so many; 0 keeps all. KaLM-Embedding:
-    filter_topk."""
-    relative_margin: float = 0.05
-    """A negative scores at most the positive's score less this share of it; NV-Retriever keeps 95 %."""
-    absolute_margin: float = 0.0
-    """And at most the positive's score less this."""
-    choice: Literal["random", "top"] = "random"
-    """Which of those that qualify; KaLM: random."""
-    scores: bool = True
-    """Write the model's scores beside the texts, for distillation."""
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.ranks[0] < self.ranks[1]:
-            raise BadConfig(f"ranks go from one to a larger one, not {self.ranks[0]} to {self.ranks[1]}")
 
 
 @dataclass

@@ -1,7 +1,6 @@
 """A corpus and a shape -> a small bidirectional Qwen2 of random weights with a tokenizer of its own."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_toke
 from transformers import PreTrainedTokenizerFast, Qwen2Config, Qwen2Model
 
 from embedder.prompts import KALM
+from training.config import ScratchConfig
 from training.data import Row, read
 from training.export import prompts_of, write_layout
 
@@ -18,33 +18,6 @@ _QWEN = (  # how Qwen2 cuts a text before its BPE: tokenizer.json of Qwen/Qwen2-
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*"
     r"|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
-
-
-@dataclass(frozen=True)
-class ScratchConfig:
-    """The shape of a model. The default is 12.6 M weights besides the vocabulary's."""
-
-    data: tuple[Path, ...] = ()
-    """Files and folders, see `training.data`: what the tokenizer is made from."""
-    output: Path = Path("scratch")
-    layers: int = 8
-    width: int = 384
-    heads: int = 6
-    key_heads: int = 2
-    """As Qwen2-0.5B: 2."""
-    inner: int = 1024
-    """Width between the two halves of a layer's feed-forward part; a multiple of 64 is fastest."""
-    vocabulary: int = 32_000
-    tokenizer: Path | None = None
-    """A folder whose tokenizer to take instead."""
-    tokenizer_texts: int = 400_000
-    """Read that many texts at most, evenly spread."""
-    max_tokens: int = 512
-    theta: float = 10_000.0
-    """Base of the rotary positions; Qwen2's million is for texts of 32,768 tokens."""
-    dims: tuple[int, ...] = (256, 128, 64)
-    """Matryoshka widths below the full one."""
-    seed: int = 0
 
 
 def scratch(config: ScratchConfig) -> Path:

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from training.batches import key
+from training.config import SynthesizeConfig
 from training.data import Row, files, lines_of, write_rows
 from training.dedup import Seen
 from training.errors import BadConfig, BadData, LlmFailed
@@ -37,38 +38,6 @@ SYMMETRIC_TASKS = {
     "translation": "a sentence and its translation into another language",
 }
 """With those above, the six types."""
-
-
-@dataclass(frozen=True)
-class SynthesizeConfig:
-    output: Path
-    """.jsonl or .jsonl.gz; the journal stands beside it."""
-    corpus: tuple[Path, ...] = ()
-    """Files of lines with "text" and perhaps "title"; may be left out with a language model."""
-    llm_url: str = ""
-    """An OpenAI-compatible server; empty for no language model."""
-    llm_model: str = ""
-    api_key_file: Path | None = None
-    personas: Path | None = None
-    """A file of personas: one a line, or JSON with "persona" (Persona Hub)."""
-    count: int = 1000
-    """Pairs to ask a language model for."""
-    instructions: int = 5
-    """That a persona thinks up for a type of task at a time."""
-    languages: tuple[str, ...] = ("English",)
-    """That queries are written in, in turn."""
-    judge: int = 4
-    """Pairs below this mark, of 5, are dropped; 0 asks for no marks."""
-    workers: int = 8
-    """Requests at once."""
-    prompt_price: float = 0.0
-    """Per million tokens, for the account."""
-    completion_price: float = 0.0
-    least_chars: int = 100
-    """Shorter passages are left out."""
-    per_passage: int = 3
-    """Queries for a passage, without a language model."""
-    seed: int = 0
 
 
 @dataclass
@@ -97,6 +66,10 @@ class Account:
 def synthesize(config: SynthesizeConfig) -> Account:
     """Write the pairs; returns the account. Raises BadConfig, BadData or LlmFailed."""
     passages = list(_passages(config))
+    if config.corpus and not passages:
+        raise BadData(
+            f"no passage of {config.least_chars} characters or more in the corpus: lower --least-chars"
+        )
     account, seen = Account(), Seen()
     if config.llm_url:
         made = _by_llm(config, passages, account)

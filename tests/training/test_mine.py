@@ -8,9 +8,10 @@ import pytest
 import embedder
 from embedder.encoder import Vectors
 from embedder.fake import FakeEncoder
+from training.config import MineConfig
 from training.data import Row
 from training.errors import BadConfig
-from training.mine import MineConfig, mine
+from training.mine import mine
 from training.reader import Reader
 from training.search import nearest
 

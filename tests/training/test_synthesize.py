@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 
 from tests.training.conftest import lines
+from training.config import SynthesizeConfig
 from training.data import Row, read
 from training.dedup import Seen
 from training.errors import BadConfig, LlmFailed
 from training.structure import Passage, queries, words
-from training.synthesize import SynthesizeConfig, synthesize
+from training.synthesize import synthesize
 
 TEXT = (
     "Batteries like a cool place. Lithium cells age twice as fast at forty degrees. "
