@@ -33,14 +33,17 @@ from app.schemas import (
     Job,
     JobAction,
     JobDetail,
+    NamedSource,
     NewCollection,
     NewJob,
+    NewSource,
     Outcome,
     Plan,
     Preflight,
     Preview,
     SearchRequest,
     SearchResponse,
+    Tuning,
 )
 
 M = TypeVar("M", bound=BaseModel)
@@ -96,6 +99,19 @@ class Client:
         return Collection.model_validate_json(
             self._send("POST", "/v1/collections", json=body.model_dump()).content
         )
+
+    def set_dims(self, name: str, dims: list[int]) -> Collection:
+        response = self._send("PUT", f"/v1/collections/{name}/dims", json={"dims": dims})
+        return Collection.model_validate_json(response.content)
+
+    def tuning(self, name: str) -> Tuning | None:
+        """The last measured dial; None if it never was."""
+        response = self._send("GET", f"/v1/collections/{name}/tuning")
+        return TypeAdapter(Tuning | None).validate_json(response.content)
+
+    def tune(self, name: str) -> Tuning:
+        response = self._send("POST", f"/v1/collections/{name}/tuning")
+        return Tuning.model_validate_json(response.content)
 
     def delete_collection(self, name: str) -> None:
         self._send("DELETE", f"/v1/collections/{name}")
@@ -204,6 +220,23 @@ class Client:
 
     def act(self, job: str, action: JobAction) -> Job:
         return Job.model_validate_json(self._send("POST", f"/v1/jobs/{job}/{action}").content)
+
+    def sources(self) -> list[NamedSource]:
+        return TypeAdapter(list[NamedSource]).validate_json(self._send("GET", "/v1/sources").content)
+
+    def put_source(self, name: str, source: NewSource) -> NamedSource:
+        """Make a named source, or replace the one of that name."""
+        response = self._send("PUT", f"/v1/sources/{name}", json=source.model_dump())
+        return NamedSource.model_validate_json(response.content)
+
+    def delete_source(self, name: str) -> None:
+        """Forget it; its documents stay."""
+        self._send("DELETE", f"/v1/sources/{name}")
+
+    def run_source(self, name: str, *, force: bool = False) -> Job:
+        """Sync it now."""
+        response = self._send("POST", f"/v1/sources/{name}/run", params={"force": force})
+        return Job.model_validate_json(response.content)
 
     def search(self, request: SearchRequest) -> SearchResponse:
         response = self._send("POST", "/v1/search", json=request.model_dump())

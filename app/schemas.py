@@ -76,6 +76,42 @@ class NewCollection(Model):
     """Matryoshka prefixes stored beside the full vector; about a quarter of it, unless given."""
 
 
+class Dims(Model):
+    dims: list[int]
+    """Matryoshka prefixes to store beside the full vector."""
+
+
+class Funnel(Model):
+    """How candidates for the full vector are found."""
+
+    dim: int
+    candidates: int
+    """For ten results."""
+
+
+class Setting(Model):
+    """One way to search, measured."""
+
+    dim: int
+    candidates: int | None
+    """For ten results; null for a search at `dim` alone."""
+    agreement: float
+    """With the ten hits of exact search, 0 to 1."""
+    p50_ms: float
+    p95_ms: float
+
+
+class Tuning(Model):
+    """The dial of a collection, measured on its own sentences."""
+
+    queries: int
+    chunks: int
+    measured: datetime
+    settings: list[Setting]
+    chosen: Funnel | None
+    """Null if no funnel is faster and keeps 99 % of the hits: searches are exact."""
+
+
 class Collection(Model):
     name: str
     encoder: str
@@ -433,6 +469,33 @@ class Job(Model):
     """Documents per outcome; `queued` and `running` are still to come."""
     created: datetime
     finished: datetime | None
+
+
+SourceName = CollectionName
+
+
+class NewSource(Model):
+    """A place that a collection is kept in sync with."""
+
+    place: str
+    """As for a job."""
+    collection: CollectionName = "library"
+    include: list[str] = []
+    exclude: list[str] = []
+    every_s: int | None = Field(default=None, ge=60, le=366 * 86_400)
+    """From one sync to the next; None: not by the clock."""
+    watch: bool = False
+    """Sync within seconds of a change; folders and files of the service's machine only."""
+
+
+class NamedSource(NewSource):
+    name: str
+    due: datetime | None
+    """When the next sync begins, if none is under way then; None: at the next change, or by hand."""
+    job: Job | None
+    """The last one."""
+    problem: str | None
+    """Why nothing was synced the last time, and what to do; nothing was removed."""
 
 
 class JobItem(Model):

@@ -82,7 +82,9 @@ def _rank(request: SearchRequest, vector: Vectors | None, shelf: Shelf) -> tuple
 
 
 def _dense(request: SearchRequest, vector: Vectors, limit: int, where: Where, shelf: Shelf) -> list[Found]:
-    return shelf.index.search(vector, limit=limit, dim=request.dim, exact=request.exact, where=where)
+    return shelf.index.search(
+        vector, limit=limit, dim=request.dim, exact=request.exact, funnel=shelf.funnel, where=where
+    )
 
 
 def _leg(leg: Leg | None) -> schemas.Leg | None:

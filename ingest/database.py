@@ -17,6 +17,10 @@ CREATE TABLE IF NOT EXISTS versions (
     title TEXT NOT NULL, language TEXT NOT NULL, chunks INTEGER NOT NULL,
     recipe TEXT NOT NULL
 );
+CREATE TABLE IF NOT EXISTS tunings (
+    collection TEXT PRIMARY KEY REFERENCES collections(name) ON DELETE CASCADE,
+    tuning TEXT NOT NULL
+);
 CREATE TABLE IF NOT EXISTS likenesses (
     version TEXT NOT NULL REFERENCES versions(id) ON DELETE CASCADE,
     collection TEXT NOT NULL, band INTEGER NOT NULL, bits TEXT NOT NULL,
@@ -73,7 +77,7 @@ CREATE TABLE IF NOT EXISTS sources (
     collection TEXT NOT NULL REFERENCES collections(name) ON DELETE CASCADE,
     root TEXT NOT NULL, include TEXT NOT NULL, exclude TEXT NOT NULL,
     every_s INTEGER, watch INTEGER NOT NULL,
-    due TEXT, mark TEXT, job TEXT, problem TEXT
+    due TEXT, mark TEXT, job TEXT REFERENCES jobs(id) ON DELETE SET NULL, problem TEXT
 );
 CREATE TABLE IF NOT EXISTS feedback (
     collection TEXT NOT NULL REFERENCES collections(name) ON DELETE CASCADE,
@@ -92,7 +96,7 @@ CREATE TABLE IF NOT EXISTS set_queries (
 );
 CREATE TABLE IF NOT EXISTS runs (
     id TEXT PRIMARY KEY, query_set TEXT NOT NULL, collection TEXT NOT NULL,
-    ranking TEXT NOT NULL, dim INTEGER, exact INTEGER NOT NULL,
+    ranking TEXT NOT NULL, dim INTEGER, exact INTEGER NOT NULL, funnel TEXT,
     encoder TEXT NOT NULL, fingerprint TEXT NOT NULL, recipe TEXT NOT NULL,
     state TEXT NOT NULL, problem TEXT,
     done INTEGER NOT NULL DEFAULT 0, total INTEGER NOT NULL,

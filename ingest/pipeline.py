@@ -13,7 +13,7 @@ from ingest import lexical, likeness, windows
 from ingest.analysis import ANALYSIS_VERSION
 from ingest.chunk import CHUNKER_VERSION, chunk
 from ingest.errors import IndexDamaged, NotPossible
-from ingest.index.contract import Chunking, Contract, Index
+from ingest.index.contract import Chunking, Contract, Funnel, Index
 from ingest.jobs import Outcome
 from ingest.ledger import Described, Ledger
 from ingest.parse import PARSER_VERSION
@@ -22,12 +22,14 @@ from ingest.sentences import sentences
 
 RECIPE = f"parser {PARSER_VERSION}, chunker {CHUNKER_VERSION}, terms {ANALYSIS_VERSION}"
 """Part of every version's id: another recipe makes another version of the same file."""
-CHUNK_SHARE = 4
-"""A chunk is at most one in so many of the tokens the encoder takes: 64 for all-MiniLM, 128 for KaLM.
+WINDOW_SHARE = 4
+"""A window is at most one in so many of the tokens the encoder takes: 64 for all-MiniLM, 128 for KaLM.
 Longer ones lose single sentences: of the phrases of 27 English documents 97 % found their document among
 10 hits at 64 tokens, 94 % at 96, 91 % at 128 (all-MiniLM, exact)."""
-LONGEST_CHUNK = 128
+LONGEST_WINDOW = 128
 """Tokens; nobody measured longer ones with an encoder of a longer window."""
+CHUNK_WINDOWS = 2
+"""Windows in a chunk: of what is read first, most has the answer so (docs/long-texts.md)."""
 _BATCH = 64
 """Chunks between two writes: some seconds of work on a CPU, so stopping is quick."""
 
@@ -51,6 +53,8 @@ class Shelf:
     index: Index
     encoder: Encoder
     ledger: Ledger
+    funnel: Funnel | None = None
+    """How searches find their candidates, once it was tuned."""
     changing: threading.RLock = field(default_factory=threading.RLock, compare=False, repr=False)
     """Held while index and ledger are brought from one state to the next."""
     writing: set[str] = field(default_factory=set, compare=False, repr=False)
@@ -115,9 +119,9 @@ def _check_chunking(chunking: Chunking, encoder: Encoder) -> None:
 
 
 def default_chunking(encoder: Encoder) -> Chunking:
-    """What benchmarks/long_texts.py found best."""
-    window = min(encoder.card.window // CHUNK_SHARE, LONGEST_CHUNK)
-    return Chunking("windows", window, window)
+    """Passages long enough to read, windows short enough to be found (docs/long-texts.md)."""
+    window = min(encoder.card.window // WINDOW_SHARE, LONGEST_WINDOW)
+    return Chunking("windows", CHUNK_WINDOWS * window, window)
 
 
 class Watch(Protocol):

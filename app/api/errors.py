@@ -20,11 +20,13 @@ from ingest.errors import (
     IngestError,
     NotAllowedHere,
     NotPossible,
+    SourceBusy,
     StoreError,
     UnknownCollection,
     UnknownDocument,
     UnknownJob,
     UnknownPage,
+    UnknownSource,
     WrongEncoder,
 )
 
@@ -67,6 +69,8 @@ _ANSWERS: dict[type[Exception], _Answer] = {
     UnknownSet: _Answer(404, INVALID, "query_set_not_found", "query_set"),
     UnknownRun: _Answer(404, INVALID, "run_not_found"),
     InvalidSet: _Answer(400, INVALID, "invalid_query_set", "files"),
+    UnknownSource: _Answer(404, INVALID, "source_not_found"),
+    SourceBusy: _Answer(409, INVALID, "source_busy"),
     NotAllowedHere: _Answer(403, "permission_error", "not_allowed", "place"),
     NotPossible: _Answer(400, INVALID, "not_possible"),
     UnknownDim: _Answer(400, INVALID, "unknown_dim", "dim"),

@@ -4,6 +4,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from itertools import product
 
 from app.evaluation import schemas, sets
@@ -13,6 +14,7 @@ from app.evaluation.schemas import Comparison, Measure, NewQuerySet, NewRuns, Ru
 from app.evaluation.sets import Query
 from app.evaluation.store import Store
 from app.evaluation.synthetic import quote_of, synthesize
+from app.schemas import Funnel
 from embedder.errors import UnknownDim
 from ingest import language
 from ingest.database import Database
@@ -109,7 +111,9 @@ class Evaluations:
 
     def add_runs(self, new: NewRuns) -> list[Run]:
         """Queue a run per ranking and width. Raises UnknownSet, UnknownCollection, UnknownDim."""
-        contract = self._shelf(new.collection).index.contract
+        shelf = self._shelf(new.collection)
+        contract = shelf.index.contract
+        funnel = Funnel(**asdict(shelf.funnel)) if shelf.funnel and not new.exact else None
         unknown = [dim for dim in new.dims if dim not in contract.dims]
         if unknown:
             known = ", ".join(map(str, contract.dims))
@@ -125,6 +129,7 @@ class Evaluations:
                 ranking,
                 dim,
                 exact=new.exact and ranking != "lexical",
+                funnel=funnel if dim == contract.dims[0] else None,
                 encoder=contract.encoder,
                 fingerprint=contract.fingerprint,
                 recipe=contract.recipe,

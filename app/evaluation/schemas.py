@@ -5,7 +5,7 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import Field, StringConstraints
 
-from app.schemas import CollectionName, Model, Question, Ranking
+from app.schemas import CollectionName, Funnel, Model, Question, Ranking
 
 SetName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$")]
 Measure = Literal["ndcg_at_10", "recall_at_1", "recall_at_5", "recall_at_10", "recall_at_100", "mrr"]
@@ -103,6 +103,8 @@ class Run(Model):
     dim: int | None
     """None for a lexical run."""
     exact: bool
+    funnel: Funnel | None = None
+    """The tuned one that it went through; None where none was chosen, or none is needed."""
     encoder: str
     fingerprint: str
     recipe: str

@@ -10,7 +10,7 @@ from uuid import uuid4
 from app.evaluation import schemas
 from app.evaluation.schemas import Origin, QueryResult, Report, Run
 from app.evaluation.sets import Query, Relevant
-from app.schemas import Ranking
+from app.schemas import Funnel, Ranking
 from ingest.database import Database, now
 from ingest.errors import NotPossible
 
@@ -122,6 +122,7 @@ class Store:
         dim: int | None,
         *,
         exact: bool,
+        funnel: Funnel | None,
         encoder: str,
         fingerprint: str,
         recipe: str,
@@ -131,8 +132,9 @@ class Store:
         run = str(uuid4())
         with self._db.write() as db:
             db.execute(
-                "INSERT INTO runs (id, query_set, collection, ranking, dim, exact, encoder, fingerprint, "
-                "recipe, state, total, created) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 'queued', ?, ?)",
+                "INSERT INTO runs (id, query_set, collection, ranking, dim, exact, funnel, encoder, "
+                "fingerprint, recipe, state, total, created) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'queued', ?, ?)",
                 (
                     run,
                     query_set,
@@ -140,6 +142,7 @@ class Store:
                     ranking,
                     dim,
                     exact,
+                    funnel.model_dump_json() if funnel else None,
                     encoder,
                     fingerprint,
                     recipe,
@@ -234,6 +237,7 @@ def _run(row: Row) -> Run:
         ranking=row["ranking"],
         dim=row["dim"],
         exact=bool(row["exact"]),
+        funnel=Funnel.model_validate_json(row["funnel"]) if row["funnel"] else None,
         encoder=row["encoder"],
         fingerprint=row["fingerprint"],
         recipe=row["recipe"],

@@ -20,6 +20,7 @@ page = st.navigation(
             st.Page("pages/library.py", title=t("nav_library"), icon=":material/library_books:"),
             st.Page("pages/ingest.py", title=t("nav_ingest"), icon=":material/upload_file:"),
             st.Page("pages/evaluation.py", title=t("nav_evaluation"), icon=":material/speed:"),
+            st.Page("pages/lab.py", title=t("nav_lab"), icon=":material/straighten:"),
             st.Page("pages/document.py", title=t("nav_document"), visibility="hidden"),
         ],
     }

@@ -49,6 +49,16 @@ class Contract:
 
 
 @dataclass(frozen=True, slots=True)
+class Funnel:
+    """How candidates for the full vector are found."""
+
+    dim: int
+    """The stored prefix that finds them."""
+    candidates: int
+    """How many, for ten results."""
+
+
+@dataclass(frozen=True, slots=True)
 class Where:
     """What a search may return. An empty field does not filter."""
 
@@ -108,14 +118,26 @@ class Index(Protocol):
         offset: int = 0,
         dim: int | None = None,
         exact: bool = False,
+        funnel: Funnel | None = None,
         where: Where = EVERYTHING,
     ) -> list[Hit]:
         """The nearest published chunks to `vector` `(full width,)`, best first.
 
-        At full width this is a funnel in one query: the coarse prefix picks candidates, the full
-        vector orders them; `exact` skips the funnel. A smaller stored `dim` searches that prefix
-        alone. Raises UnknownDim for a width that is not stored.
+        At full width this is a funnel in one query: a stored prefix picks candidates (the smallest one,
+        unless `funnel` says which), the full vector orders them; `exact` skips the funnel. A smaller
+        stored `dim` searches that prefix alone. Raises UnknownDim for a width that is not stored.
         """
+        ...
+
+    def add_dim(self, dim: int) -> None:
+        """Store one more prefix, cut from the stored full vectors; searches and writes go on meanwhile.
+
+        Nothing is encoded. Killed in between, it can be called again.
+        """
+        ...
+
+    def drop_dim(self, dim: int) -> None:
+        """Stop storing a prefix. Raises ValueError for the full width."""
         ...
 
     def search_terms(self, terms: SparseVector, *, limit: int, where: Where = EVERYTHING) -> list[Hit]:

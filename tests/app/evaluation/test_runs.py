@@ -76,6 +76,16 @@ def test_each_ranking_and_width_is_a_run_of_its_own(library: Client) -> None:
     ]
 
 
+def test_a_run_says_which_funnel_it_went_through(library: Client) -> None:
+    add(library, "my-set", SET)
+    chosen = library.tune("library").chosen
+
+    full, short = library.evaluate(NewRuns(query_set="my-set", dims=[256, 64]))
+    (exact,) = library.evaluate(NewRuns(query_set="my-set", exact=True))
+
+    assert (full.funnel, short.funnel, exact.funnel) == (chosen, None, None)
+
+
 def test_what_the_collection_lacks_is_counted(library: Client) -> None:
     add(library, "my-set", SET + b"something else,gone.md,en\nbattery,gone.md,en\nbattery,battery.md,en\n")
 
@@ -305,7 +315,15 @@ def test_a_stopped_run_is_done_at_the_next_start(
     database = Database(tmp_path / "data" / "ledger.sqlite")
     store = Store(database)
     run = store.add_run(
-        "my-set", "library", "hybrid", 256, exact=False, encoder="fake", fingerprint="f", recipe="r"
+        "my-set",
+        "library",
+        "hybrid",
+        256,
+        exact=False,
+        funnel=None,
+        encoder="fake",
+        fingerprint="f",
+        recipe="r",
     )
     with database.write() as db:  # as a killed process leaves it
         db.execute("UPDATE runs SET state = 'running', done = 1 WHERE id = ?", (run.id,))

@@ -20,7 +20,7 @@ from embedder.errors import UnknownDim
 from embedder.pooling import normalise
 from ingest.errors import DiskFull, IndexDamaged, IndexLocked, IndexUnavailable, WrongEncoder
 from ingest.index import Location, drop_index, open_index, stored_contract
-from ingest.index.contract import Chunking, Contract, Index, Where
+from ingest.index.contract import Chunking, Contract, Funnel, Index, Where
 from ingest.index.edge import EdgeIndex
 from ingest.index.server import ServerIndex, connect
 from ingest.lexical import SparseVector, encode_documents, encode_queries
@@ -219,6 +219,50 @@ def test_a_smaller_stored_width_can_be_searched_alone(index: Index) -> None:
     assert by_prefix[0].score == pytest.approx(1, abs=2e-3)
     with pytest.raises(UnknownDim, match="this collection has 32, 8 dims, not 16"):
         index.search(points[7], limit=1, dim=16)
+
+
+def test_a_prefix_is_added_from_the_stored_vectors_and_stays(reopen: Open) -> None:
+    index = reopen(CONTRACT)
+    points = put(index, "v", 700)
+
+    index.add_dim(16)
+    index.add_dim(16)
+    more = put(index, "w", 3, seed=1)
+
+    assert index.contract.dims == (32, 16, 8)
+    for queries, version in ((points, "v"), (more, "w")):
+        hit = index.search(queries[2], limit=1, dim=16)[0]
+        assert (hit.chunk.version, hit.chunk.position) == (version, 2)
+        assert hit.score == pytest.approx(1, abs=2e-3)
+    again = reopen(CONTRACT)
+    assert again.contract.dims == (32, 16, 8)
+    assert again.search(points[699], limit=1, dim=16)[0].chunk.position == 699
+
+
+def test_a_dropped_prefix_can_no_longer_be_searched_and_the_full_one_stays(reopen: Open) -> None:
+    index = reopen(CONTRACT)
+    points = put(index, "v", 50)
+
+    index.drop_dim(8)
+
+    assert reopen(CONTRACT).contract.dims == (32,)
+    with pytest.raises(UnknownDim):
+        index.search(points[0], limit=1, dim=8)
+    assert reopen(CONTRACT).search(points[7], limit=1)[0].chunk.position == 7
+    with pytest.raises(ValueError, match="32 dims are the full vector"):
+        reopen(CONTRACT).drop_dim(32)
+
+
+def test_a_funnel_goes_through_the_prefix_it_names(index: Index) -> None:
+    points = put(index, "v", 2000)
+    index.add_dim(16)
+
+    wide, narrow = (
+        index.search(points[3], limit=10, funnel=funnel) for funnel in (Funnel(16, 400), Funnel(8, 10))
+    )
+
+    assert [hit.chunk for hit in wide] == [hit.chunk for hit in index.search(points[3], limit=10, exact=True)]
+    assert len(narrow) == 10
 
 
 def test_pages_follow_one_another(index: Index) -> None:
