@@ -207,7 +207,8 @@ class Client:
 
     def plan(self, job: NewJob) -> Plan:
         """What the job would do; nothing is written."""
-        return Plan.model_validate_json(self._send("POST", "/v1/jobs/plan", json=job.model_dump()).content)
+        response = self._send("POST", "/v1/jobs/plan", json=job.model_dump(), timeout=LOOK_TIMEOUT_S)
+        return Plan.model_validate_json(response.content)
 
     def jobs(self, limit: int = 20, *, offset: int = 0, collection: str | None = None) -> list[Job]:
         """Newest first."""

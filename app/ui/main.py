@@ -2,29 +2,30 @@
 
 import streamlit as st
 
-from app.ui.render import STYLE, direction
+from app.ui.render import STYLE, WIDE, direction
 from app.ui.session import attempt, client, escape_markdown, texts
 from app.ui.text import NAMES, RIGHT_TO_LEFT, Texts
 
 t = texts()
-st.set_page_config(page_title=t("app"), page_icon=":material/travel_explore:", layout="centered")
-st.html(STYLE + direction(t.language in RIGHT_TO_LEFT))
-
-page = st.navigation(
-    {
-        t("nav_use"): [
-            st.Page("pages/search.py", title=t("nav_search"), icon=":material/search:", default=True),
-            st.Page("pages/ask.py", title=t("nav_ask"), icon=":material/forum:"),
-        ],
-        t("nav_manage"): [
-            st.Page("pages/library.py", title=t("nav_library"), icon=":material/library_books:"),
-            st.Page("pages/ingest.py", title=t("nav_ingest"), icon=":material/upload_file:"),
-            st.Page("pages/evaluation.py", title=t("nav_evaluation"), icon=":material/speed:"),
-            st.Page("pages/lab.py", title=t("nav_lab"), icon=":material/straighten:"),
-            st.Page("pages/document.py", title=t("nav_document"), visibility="hidden"),
-        ],
-    }
+manage = [
+    st.Page("views/ingest.py", title=t("nav_ingest"), icon=":material/upload_file:"),
+    st.Page("views/jobs.py", title=t("nav_jobs"), icon=":material/progress_activity:"),
+    st.Page("views/library.py", title=t("nav_library"), icon=":material/library_books:"),
+    st.Page("views/collections.py", title=t("nav_collections"), icon=":material/inventory_2:"),
+    st.Page("views/evaluation.py", title=t("nav_evaluation"), icon=":material/speed:"),
+    st.Page("views/lab.py", title=t("nav_lab"), icon=":material/straighten:"),
+    st.Page("views/document.py", title=t("nav_document"), visibility="hidden"),
+]
+use = [
+    st.Page("views/search.py", title=t("nav_search"), icon=":material/search:", default=True),
+    st.Page("views/ask.py", title=t("nav_ask"), icon=":material/forum:"),
+]
+page = st.navigation({t("nav_use"): use, t("nav_manage"): manage})
+wide = page in manage
+st.set_page_config(
+    page_title=t("app"), page_icon=":material/travel_explore:", layout="wide" if wide else "centered"
 )
+st.html(STYLE + (WIDE if wide else "") + direction(t.language in RIGHT_TO_LEFT))
 
 
 def runs_on(t: Texts) -> None:

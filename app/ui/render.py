@@ -1,9 +1,10 @@
-"""Hits and passages -> HTML. The only place that makes any; everything from a document is escaped here."""
+"""Hits, passages, lists -> HTML. The only place that makes any; all text of documents is escaped here."""
 
 from collections.abc import Sequence
 from html import escape
 
 from app.schemas import Hit
+from app.ui.text import RIGHT_TO_LEFT
 
 STYLE = """
 <style>
@@ -26,7 +27,30 @@ STYLE = """
 .kalm-passage {padding: .1rem .9rem; margin-bottom: .5rem; border-inline-start: 3px solid transparent}
 .kalm-passage.opened {border-inline-start-color: #0f766e;
   background: color-mix(in srgb, #0f766e 9%, transparent); border-radius: 6px}
-.kalm-rtl {direction: rtl}
+.kalm-text[dir=rtl] {margin-inline: 0 auto}
+.kalm-item {padding: .3rem 0; border-top: 1px solid color-mix(in srgb, currentColor 12%, transparent);
+  overflow-wrap: anywhere}
+.kalm-item p {margin: .15rem 0 .1rem; line-height: 1.45}
+.kalm-item p.bad {color: color-mix(in srgb, #dc2626 78%, currentColor)}
+.kalm-rows {border-collapse: collapse; width: 100%; max-width: 34rem; font-size: .92rem}
+.kalm-rows td, .kalm-rows th {padding: .2rem .6rem .2rem 0; text-align: start; vertical-align: top;
+  border-bottom: 1px solid color-mix(in srgb, currentColor 12%, transparent); overflow-wrap: anywhere}
+.kalm-rows th {font-weight: 500; white-space: nowrap;
+  color: color-mix(in srgb, currentColor 62%, transparent)}
+</style>
+"""
+WIDE = """
+<style>
+.stMainBlockContainer {max-width: 76rem; margin-inline: auto}
+[data-testid="stImage"] img {border: 1px solid color-mix(in srgb, currentColor 18%, transparent);
+  border-radius: 6px}
+</style>
+"""
+"""Of the pages with tables and pictures: wider than a text, not as wide as a large screen."""
+_TURNED = """
+<style>
+.stMain, section[data-testid='stSidebar'] {direction: rtl}
+.stApp .stElementContainer, .stApp .stElementContainer * {text-align: start}
 </style>
 """
 _SNIPPET_CHARS = 700
@@ -35,9 +59,7 @@ _SNIPPET_CHARS = 700
 
 def direction(right_to_left: bool) -> str:
     """Style that turns the page round for languages written from the right."""
-    return (
-        "<style>.stMain, section[data-testid='stSidebar'] {direction: rtl}</style>" if right_to_left else ""
-    )
+    return _TURNED if right_to_left else ""
 
 
 def hit_html(hit: Hit, number: int, *, page: str, also_in: str, marks: Sequence[tuple[int, int]]) -> str:
@@ -52,18 +74,57 @@ def hit_html(hit: Hit, number: int, *, page: str, also_in: str, marks: Sequence[
         f'<div class="kalm-meta" dir="auto"><span class="kalm-badge">{escape(hit.language)}</span>'
         f'<span class="kalm-bar"><i style="width:{share}%"></i></span>{hit.score:.2f} · '
         f"{' · '.join(part for part in meta if part)}</div>"
-        f'<div class="kalm-text" dir="auto">{_snippet(hit.text, marks)}</div>'
+        f'<div class="kalm-text" dir="{reading(hit.language)}">{_snippet(hit.text, marks)}</div>'
     )
 
 
-def passage_html(text: str, heading: Sequence[str], page: str, *, opened: bool) -> str:
-    """A passage in the reading view."""
-    meta = " · ".join(escape(part) for part in (" › ".join(heading), page) if part)
+def passage_html(
+    text: str,
+    heading: Sequence[str],
+    page: str,
+    *,
+    opened: bool = False,
+    language: str = "",
+    figures: str = "",
+    share: float | None = None,
+) -> str:
+    """A passage in the reading view; `share` (0 to 1) draws a bar before `figures`."""
+    bar = ""
+    if share is not None:
+        bar = f'<span class="kalm-bar"><i style="width:{round(100 * min(1.0, max(0.0, share)))}%"></i></span>'
+    badge = f'<span class="kalm-badge">{escape(language)}</span>' if language else ""
+    meta = " · ".join(escape(part) for part in (" › ".join(heading), page, figures) if part)
     name = "kalm-passage opened" if opened else "kalm-passage"
     return (
-        f'<div class="{name}"><div class="kalm-meta" dir="auto">{meta}</div>'
-        f'<div class="kalm-text" dir="auto">{escape(text)}</div></div>'
+        f'<div class="{name}" dir="{reading(language)}"><div class="kalm-meta">{badge}{bar}{meta}</div>'
+        f'<div class="kalm-text" dir="{reading(language)}">{escape(text)}</div></div>'
     )
+
+
+def reading(language: str) -> str:
+    """The `dir` of a text: its first letter may be of another script than the rest."""
+    return "rtl" if language in RIGHT_TO_LEFT else "auto"
+
+
+def item_html(name: str, badge: str, figures: Sequence[str], *, error: str = "", note: str = "") -> str:
+    """A line of a long list: what it is, how it went, and what there is to say about it."""
+    meta = " · ".join(escape(figure) for figure in figures if figure)
+    said = f'<p class="bad" dir="auto">{escape(error)}</p>' if error else ""
+    said += f'<p class="kalm-meta" dir="auto">{escape(note)}</p>' if note else ""
+    return (
+        f'<div class="kalm-item"><span class="kalm-badge">{escape(badge)}</span>'
+        f'<bdi>{escape(name)}</bdi> <span class="kalm-meta">{meta}</span>{said}</div>'
+    )
+
+
+def rows_html(rows: Sequence[Sequence[str]], head: Sequence[str] = ()) -> str:
+    """A small table; the first cell of a row names it."""
+    top = "".join(f"<th>{escape(cell)}</th>" for cell in head)
+    lines = [f"<tr>{top}</tr>"] if head else []
+    for first, *others in rows:
+        cells = "".join(f'<td><span dir="auto">{escape(cell)}</span></td>' for cell in others)
+        lines.append(f"<tr><th>{escape(first)}</th>{cells}</tr>")
+    return f'<table class="kalm-rows">{"".join(lines)}</table>'
 
 
 def sentence_html(text: str, numbers: Sequence[int]) -> str:

@@ -1,6 +1,6 @@
 """What every page needs: the client, the texts, the collection in use, and what to say when there is none."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import TypeVar
 
 import streamlit as st
@@ -54,7 +54,7 @@ def require_searchable(collection: Collection, t: Texts) -> None:
 def nothing_yet(message: str, t: Texts) -> None:
     """An empty page that says what to do next."""
     st.info(message, icon=":material/inbox:")
-    st.page_link("pages/ingest.py", label=t("go_ingest"), icon=":material/upload_file:", query_params=kept())
+    st.page_link("views/ingest.py", label=t("go_ingest"), icon=":material/upload_file:", query_params=kept())
     st.stop()
 
 
@@ -67,7 +67,7 @@ def kept(**more: str) -> dict[str, str]:
 def link_to(hit: Hit, label: str) -> None:
     """A link to the passage in its document."""
     st.page_link(
-        "pages/document.py",
+        "views/document.py",
         label=label,
         icon=":material/menu_book:",
         query_params=kept(document=hit.sources[0].document, passage=str(hit.position)),
@@ -81,6 +81,19 @@ def attempt(call: Callable[[], R]) -> R:
     except ServiceError as error:
         st.error(escape_markdown(str(error)), icon=":material/error:")
         st.stop()
+
+
+def once(name: str, about: Hashable, call: Callable[[], R]) -> R:
+    """The result of `call`, kept for this visitor until `about` changes: reruns don't ask again."""
+    kept_one: tuple[Hashable, R] | None = st.session_state.get(name)
+    if kept_one is None or kept_one[0] != about:
+        kept_one = st.session_state[name] = (about, call())
+    return kept_one[1]
+
+
+def zone() -> str | None:
+    """The browser's time zone, such as "Asia/Tokyo"."""
+    return st.context.timezone
 
 
 def escape_markdown(text: str) -> str:

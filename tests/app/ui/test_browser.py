@@ -1,73 +1,28 @@
 """The page in a real browser: a file goes in through one language's page and is found in another's."""
 
-import os
-import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from selenium import webdriver
-from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
-from selenium.webdriver.remote.webelement import WebElement
-from selenium.webdriver.support.ui import WebDriverWait
 
-from tests.app.conftest import free_port
+from tests.app.ui.browsing import chromium, find, running_page
 
 pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("ignore::ResourceWarning")]
-
-ROOT = Path(__file__).parents[3]
-WAIT_S = 60
 
 
 @pytest.fixture
 def browser(tmp_path: Path) -> Iterator[webdriver.Chrome]:
-    driver = shutil.which("chromedriver")
-    chromium = shutil.which("chromium") or shutil.which("google-chrome")
-    if not driver or not chromium:
-        pytest.skip("no Chromium with its driver: apt-get install chromium chromium-driver")
-    options = webdriver.ChromeOptions()
-    options.binary_location = chromium
-    for flag in (
-        "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-background-networking",
-        "--disable-component-update", "--disable-sync", "--no-first-run", "--lang=en",
-        "--window-size=1280,900", f"--user-data-dir={tmp_path / 'profile'}",
-    ):  # fmt: skip
-        options.add_argument(flag)
-    browser = webdriver.Chrome(options=options, service=Service(driver))
-    yield browser
-    browser.quit()
+    yield from chromium(tmp_path / "profile")
 
 
 @pytest.fixture
 def page(tmp_path: Path) -> Iterator[str]:
     """`kalm up` as a process; yields the page's address."""
-    port = free_port()
-    up = subprocess.Popen(
-        [sys.executable, "-m", "app.cli", "up"],
-        env={
-            **os.environ,
-            "KALM_DATA_DIR": str(tmp_path / "data"),
-            "KALM_PORT": str(free_port()),
-            "KALM_UI_PORT": str(port),
-        },
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert up.stdout is not None
-    assert any("Ctrl-C" in line for line in up.stdout)
-    yield f"http://localhost:{port}"
-    up.terminate()
-    up.wait(30)
-    up.stdout.close()
-
-
-def find(browser: webdriver.Chrome, xpath: str) -> WebElement:
-    return WebDriverWait(browser, WAIT_S).until(lambda one: one.find_element(By.XPATH, xpath))
+    with running_page(tmp_path / "data") as (page, _):
+        yield page
 
 
 def test_a_file_goes_in_is_found_in_another_languages_page_and_opens(

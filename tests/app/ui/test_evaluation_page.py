@@ -9,9 +9,7 @@ from streamlit.testing.v1 import AppTest
 from app.client import Client
 from app.evaluation.schemas import NewRuns, Run
 from tests.app.conftest import WAIT_S
-from tests.app.ui.test_pages import Open, html, open_page
-
-__all__ = ["open_page"]
+from tests.app.ui.conftest import Open, html
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 

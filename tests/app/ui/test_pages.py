@@ -3,11 +3,9 @@ from documents."""
 
 import json
 import string
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from app.client import Client
 from app.schemas import Hit, SourceInfo
@@ -16,40 +14,9 @@ from app.ui.session import client as cached_client
 from app.ui.session import escape_markdown
 from app.ui.text import FALLBACK, FOLDER, NAMES, best_language, catalogue
 from tests.app.conftest import ingest
-
-PAGES = Path(__file__).parents[3] / "app" / "ui"
+from tests.app.ui.conftest import PAGES, Open, html
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
-
-Open = Callable[..., AppTest]
-
-
-@pytest.fixture
-def open_page(client: Client, monkeypatch: pytest.MonkeyPatch) -> Iterator[Open]:
-    """Opens a page with query parameters, as a browser in English would."""
-    monkeypatch.setenv("KALM_URL", client.url)
-    cached_client.clear()
-
-    def open_it(page: str, **query: str) -> AppTest:
-        app = AppTest.from_file(str(PAGES / "main.py"), default_timeout=30)
-        for name, value in query.items():
-            app.query_params[name] = value
-        app.run()
-        if page != "search":
-            app.switch_page(f"pages/{page}.py")
-            for name, value in query.items():
-                app.query_params[name] = value
-            app.run()
-        assert not app.exception, app.exception
-        return app
-
-    yield open_it
-    cached_client().close()
-    cached_client.clear()
-
-
-def html(app: AppTest) -> str:
-    return " ".join(str(element.proto.body) for element in app.get("html"))
 
 
 def test_an_empty_service_says_what_to_do_next(open_page: Open) -> None:

@@ -13,9 +13,7 @@ def stored(collection: Collection) -> None:
     full, *prefixes = collection.dims
     offered = [dim for dim in attempt(client().status).encoder.dims if dim != full]
     with st.form("dims", border=False):
-        wanted = st.multiselect(
-            t("stored_dims", full=full), offered, default=prefixes, help=t("stored_dims_help")
-        )
+        wanted = st.multiselect(t("lab_dims", full=full), offered, default=prefixes, help=t("lab_dims_help"))
         if st.form_submit_button(t("apply"), icon=":material/tune:") and set(wanted) != set(prefixes):
             with st.spinner(t("applying")):
                 attempt(lambda: client().set_dims(collection.name, wanted))

@@ -1,0 +1,129 @@
+"""The admin pages in a real browser, one service for all of them."""
+
+from collections.abc import Iterator
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+from selenium import webdriver
+from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.common.keys import Keys
+
+from app.client import Client
+from app.schemas import NewJob
+from app.ui.amounts import count
+from tests.app.conftest import wait
+from tests.app.ui.browsing import chromium, find, running_page
+from tests.app.ui.conftest import PAGES
+
+pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("ignore::ResourceWarning")]
+
+SAMPLE = PAGES.parent / "sample" / "library"
+Address = tuple[str, Client]
+ROW_PX = 35
+"""Of a table."""
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
+    yield from chromium(tmp_path_factory.mktemp("profile"))
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Client]]:
+    """The page's address and a client of its service, which holds three documents."""
+    folder = tmp_path_factory.mktemp("documents")
+    for name in ("maintenance-manual.pdf", "trail-notes.txt", "rental-terms.md"):
+        (folder / name).write_bytes((SAMPLE / name).read_bytes())
+    with running_page(tmp_path_factory.mktemp("data")) as (page, service), Client(service) as client:
+        client.create_collection("library")
+        assert wait(client, client.ingest(NewJob(place=str(folder))).id) == {"added": 3}
+        yield page, client
+
+
+def test_a_deep_link_opens_with_the_menu(browser: webdriver.Chrome, address: Address) -> None:
+    browser.get(f"{address[0]}/jobs?lang=fr")  # nobody has been at any page before
+
+    assert find(browser, "//a[contains(., 'Rechercher')]").is_displayed()
+    assert find(browser, "//*[contains(text(), '3 sur 3')]").is_displayed()
+
+
+def test_a_job_stays_open_while_the_page_refreshes(browser: webdriver.Chrome, address: Address) -> None:
+    browser.get(f"{address[0]}/jobs")
+    find(browser, "//p[text()='Details']").click()
+    assert find(browser, "//th[text()='encode']").is_displayed()
+
+    address[1].upload("library", [("later.md", BytesIO(b"# Later\n\nIt came later."))])
+
+    find(browser, "//p[contains(., 'later.md')]")  # by itself
+    assert find(browser, "//bdi[text()='trail-notes.txt']").is_displayed()
+
+
+def test_a_file_is_looked_into_before_it_is_ingested(
+    browser: webdriver.Chrome, address: Address, tmp_path: Path
+) -> None:
+    file = tmp_path / "hut.md"
+    file.write_text("# Mountain hut\n\nThe hut is open from June to September.")
+    before = address[1].documents("library").total
+    browser.get(f"{address[0]}/ingest")
+    find(browser, "//input[@type='file']").send_keys(str(file))
+
+    box = find(browser, "//input[contains(@aria-label, 'Look into a file first')]")
+    box.send_keys("hut")
+    find(browser, "//li[contains(., 'hut.md')]").click()
+
+    assert "open from June" in find(browser, "//div[contains(@class, 'kalm-passage')]").text
+    assert address[1].documents("library").total == before
+
+
+def test_selected_documents_are_deleted(browser: webdriver.Chrome, address: Address) -> None:
+    page, client = address
+    before = [one.name for one in client.documents("library").documents]
+    browser.get(f"{page}/library")
+    table = find(browser, "//canvas[@data-testid='data-grid-canvas']")
+    find(browser, f"//*[contains(text(), '{count(len(before))} documents')]")
+    size = table.size
+    left, top = -size["width"] / 2 + 18, -size["height"] / 2 + ROW_PX / 2
+    row = before.index("rental-terms.md") + 1
+    ActionChains(browser).move_to_element_with_offset(
+        table, int(left), int(top + row * ROW_PX)
+    ).click().perform()
+
+    find(browser, "//button[contains(., 'Delete (1)')]").click()
+    dialog = "//div[@role='dialog']"
+    assert "rental-terms.md" in find(browser, f"{dialog}//li").text
+    find(browser, f"{dialog}//button[contains(., 'Delete (1)')]").click()
+
+    find(browser, f"//*[contains(text(), '{count(len(before) - 1)} documents')]")
+    assert "rental-terms.md" not in [one.name for one in client.documents("library").documents]
+
+
+def test_a_pdf_is_read_page_by_page(browser: webdriver.Chrome, address: Address) -> None:
+    page, client = address
+    manual = client.documents("library", text="maintenance").documents[0].id
+    browser.get(f"{page}/document?document={manual}&passage=1")
+
+    assert find(browser, "//img[@alt='Page 1 of 2']").is_displayed()
+    assert "Remove the battery" in find(browser, "//div[contains(@class, 'opened')]").text
+    find(browser, "//*[@data-testid='stPagination']//button[last()]").click()
+    assert find(browser, "//img[@alt='Page 2 of 2']").is_displayed()
+
+
+def test_a_collection_is_made_checked_and_deleted(browser: webdriver.Chrome, address: Address) -> None:
+    page, client = address
+    browser.get(f"{page}/collections")
+    find(browser, "//button[contains(., 'New collection')]").click()
+    dialog = "//div[@role='dialog']"
+    find(browser, f"{dialog}//input[@type='text']").send_keys("small-parts" + Keys.TAB)
+    find(browser, f"{dialog}//button[contains(., 'Create') and not(@disabled)]").click()
+    find(browser, "//h3[contains(., 'small-parts')]")
+    assert {one.name for one in client.collections()} == {"library", "small-parts"}
+
+    find(browser, "//div[contains(@class, 'st-key-check-of-small-parts')]//button").click()
+    find(browser, "//*[contains(text(), 'Ledger and index agree')]")
+
+    find(browser, "//div[contains(@class, 'st-key-delete-small-parts')]//button").click()
+    find(browser, f"{dialog}//input[@type='text']").send_keys("small-parts" + Keys.TAB)
+    find(browser, f"{dialog}//button[contains(., 'Delete') and not(@disabled)]").click()
+    find(browser, "//body[not(.//h3[contains(., 'small-parts')])]")
+    assert [one.name for one in client.collections()] == ["library"]
