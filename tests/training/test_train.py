@@ -1,6 +1,9 @@
 """The loop: it learns, it goes on where it was killed, and what it exports is what it trained."""
 
 import json
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +14,8 @@ import pytest
 from tests.training.conftest import WORDS, lines
 from training import export, train
 from training.config import TrainConfig, load, save
-from training.errors import BadCheckpoint
+from training.distributed import World
+from training.errors import BadCheckpoint, BadConfig
 from training.student import Student
 
 
@@ -159,3 +163,30 @@ def test_settings_are_written_beside_the_weights_and_read_back(tmp_path: Path) -
     save(told, tmp_path / "config.json")
 
     assert load(tmp_path / "config.json") == told
+
+
+def test_two_processes_learn_what_one_does(qwen: Path, pairs: Path, tmp_path: Path) -> None:
+    alone = config(qwen, (pairs,), tmp_path / "one", batch_size=8, steps=4)
+    train.train(alone)
+    save(replace(alone, output=tmp_path / "two"), tmp_path / "two.json")
+    code = (
+        "import sys; from pathlib import Path; from training import config, train\n"
+        "train.train(config.load(Path(sys.argv[1])))"
+    )
+    script = tmp_path / "run.py"
+    script.write_text(code)
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+
+    told = [str(script), str(tmp_path / "two.json")]
+    subprocess.run([*launch, *told], check=True, timeout=240, env={**os.environ, "GLOO_SOCKET_IFNAME": "lo"})
+
+    assert losses(tmp_path / "two") == pytest.approx(losses(tmp_path / "one"), rel=1e-4)
+
+
+def test_a_batch_that_processes_cannot_share_is_refused(
+    qwen: Path, pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(train.distributed, "join", lambda _: World(0, 2))
+
+    with pytest.raises(BadConfig, match="--batch-size 9 can't be shared by 2 processes"):
+        train.train(config(qwen, (pairs,), tmp_path / "out"))
