@@ -54,7 +54,7 @@ def main(
             path = random_qwen(Path(folder)) if model == "qwen2" else model
             compare(model, str(path), batch, batch_tokens, rounds)
         if memory:
-            peaks(str(random_qwen(Path(folder))), batch_tokens)
+            peaks(str(random_qwen(Path(folder))), batch_tokens // 4)  # so that both batches take several
 
 
 def compare(name: str, model: str, batch: int, batch_tokens: int, rounds: int) -> None:
