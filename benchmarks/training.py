@@ -54,7 +54,7 @@ def main(
             path = random_qwen(Path(folder)) if model == "qwen2" else model
             compare(model, str(path), batch, batch_tokens, rounds)
         if memory:
-            peaks(str(random_qwen(Path(folder))), batch_tokens)
+            peaks(str(random_qwen(Path(folder))), batch_tokens // 4)  # so that both batches take several
 
 
 def compare(name: str, model: str, batch: int, batch_tokens: int, rounds: int) -> None:
@@ -164,7 +164,7 @@ def peaks(model: str, batch_tokens: int) -> None:
 def peak(model: str, batch: int, batch_tokens: int) -> None:
     """Short texts, so that it takes minutes and not hours: what grows with the batch grows all the same."""
     groups = [
-        Group("t", f"query {at}", (f"passage {at} of many", f"another {at}"), (), (), True, (), (), 0.0)
+        Group("t", f"query {at}", (f"passage {at} of many", f"another {at}"), (), (), True, (), (), None)
         for at in range(batch)
     ]
     step, _ = our_step(model, groups, batch_tokens, kept_tokens=0)
@@ -179,7 +179,7 @@ def make_groups(batch: int) -> list[Group]:
     for _ in range(batch):
         query = " ".join(next(texts).split()[:12])
         passages = tuple(next(texts) for _ in range(1 + NEGATIVES))
-        groups.append(Group("t", query, passages, (query, *passages), (), True, (), (), 0.0))
+        groups.append(Group("t", query, passages, (query, *passages), (), True, (), (), None))
     return groups
 
 

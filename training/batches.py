@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from embedder.prompts import instruction_for, query_prefix
 from training.config import TaskSettings, TrainConfig
-from training.data import ALONE, SCORED, Row
+from training.data import ALONE, Row
 from training.errors import BadData
 
 Indices = NDArray[np.int64]
@@ -38,8 +38,8 @@ class Group:
     """Which two negatives to mix, counted from 0."""
     shares: tuple[float, ...]
     """How much of the first of them."""
-    score: float
-    """Of a scored pair."""
+    score: float | None
+    """Of a scored pair; None for all others."""
 
 
 class Plan:
@@ -55,6 +55,11 @@ class Plan:
         for at, row in enumerate(rows):
             tasks.setdefault(row.task, []).append(at)
         self._tasks = {task: np.array(found) for task, found in sorted(tasks.items())}
+        self._scored = frozenset(row.task for row in rows if row.kind == "scored")
+        if mixed := self._scored & {row.task for row in rows if row.kind != "scored"}:
+            raise BadData(
+                f"task {min(mixed)!r} has scored pairs and other rows: give them tasks of their own"
+            )
         self._keys = [
             (key(row.query), key(row.positives[0]) if row.positives else key(row.query)) for row in rows
         ]
@@ -65,18 +70,23 @@ class Plan:
         """All full batches of an epoch, shuffled."""
         rng = np.random.default_rng([self._seed, epoch])
         chosen = self._choose(rng)
+        parts: tuple[list[Indices], list[Indices]] = ([], [])
+        for task, rows in chosen.items():
+            parts[task in self._scored].append(rows)
+        batches = [batch for part in parts for batch in self._batches(part, rng)]
+        return [batches[at] for at in rng.permutation(len(batches))]
+
+    def _batches(self, tasks: Sequence[Indices], rng: np.random.Generator) -> list[Indices]:
+        """Full batches of each of the tasks, then of what they leave over; mixed as far as they are to be."""
         batches, rest = [], []
-        scored = chosen.pop(SCORED, None)
-        for rows in chosen.values():
+        for rows in tasks:
             full, left = self._cut(rows)
             batches += full
             rest += left
         batches += self._cut(rng.permutation(np.array(rest, np.int64)))[0]
         if self._homogeneous < 1 and batches:
             self._mix(batches, rng)
-        if scored is not None:
-            batches += self._cut(scored)[0]
-        return [batches[at] for at in rng.permutation(len(batches))]
+        return batches
 
     def _choose(self, rng: np.random.Generator) -> dict[str, Indices]:
         """Rows of each task in random order, as many as its share: its size to the power of

@@ -37,8 +37,8 @@ class Row:
     negative_scores: tuple[float, ...] = ()
     label: str = ""
     """Rows of one label are positives of each other (KaLM V2: better than the label's name)."""
-    score: float = 0.0
-    """How alike `query` and the only positive are, in any unit: only the order counts."""
+    score: float | None = None
+    """How alike people found `query` and the only positive, in any unit: only the order counts."""
     task: str = ""
     instruction: str = ""
 
@@ -46,11 +46,7 @@ class Row:
     def kind(self) -> Kind:
         if self.label:
             return "labels"
-        return "retrieval" if self.task != SCORED else "scored"
-
-
-SCORED = "sts"
-"""The task of scored pairs."""
+        return "retrieval" if self.score is None else "scored"
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +169,7 @@ def _row(fields: dict[str, Any], task_fields: Sequence[str], file: Path, line: i
             if not isinstance(score, int | float):
                 raise BadData(f"{file}:{line}: a pair of texts needs a number as its score, not {score!r}")
             texts = _text(fields, first, file, line), _text(fields, second, file, line)
-            return Row(texts[0], (texts[1],), score=float(score), task=SCORED, instruction=instruction)
+            return Row(texts[0], (texts[1],), score=float(score), task=task, instruction=instruction)
     return _retrieval(fields, task, instruction, file, line)
 
 

@@ -38,11 +38,11 @@ def add(network: nn.Module, rank: int, alpha: float) -> None:
 
 def merged(network: nn.Module) -> dict[str, Tensor]:
     """The weights of the network as it was before `add`, what was learned added in; without LoRA, its own."""
-    weights = {name: value for name, value in network.state_dict().items() if ".layer." not in f".{name}"}
+    weights = network.state_dict()
     for name, module in network.named_modules():
         if isinstance(module, LoraLinear):
-            for part in ("down", "up"):
-                del weights[f"{name}.{part}"]
+            for part in ("down", "up", "layer.weight", "layer.bias"):
+                weights.pop(f"{name}.{part}", None)
             weights[f"{name}.weight"] = module.merged()
             if module.layer.bias is not None:
                 weights[f"{name}.bias"] = module.layer.bias

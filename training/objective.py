@@ -37,7 +37,7 @@ class Labels:
     @property
     def scored(self) -> bool:
         """Whether these are pairs of texts with scores."""
-        return len(self.owner) == len(self.groups) and any(group.score for group in self.groups)
+        return self.groups[0].score is not None
 
 
 def label(groups: Sequence[Group], device: torch.device) -> Labels:

@@ -37,7 +37,7 @@ def group(at: int, negatives: int = 2, **more: Any) -> Group:
         "plain": (f"q{at}", *texts),
         "scores": (),
     }
-    return Group(**{**told, "in_batch": True, "pairs": (), "shares": (), "score": 0.0, **more})
+    return Group(**{**told, "in_batch": True, "pairs": (), "shares": (), "score": None, **more})
 
 
 def vector(text: str) -> list[float]:

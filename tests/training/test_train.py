@@ -1,6 +1,10 @@
 """The loop: it learns, it goes on where it was killed, and what it exports is what it trained."""
 
 import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +15,8 @@ import pytest
 from tests.training.conftest import WORDS, lines
 from training import export, train
 from training.config import TrainConfig, load, save
-from training.errors import BadCheckpoint
+from training.distributed import World
+from training.errors import BadCheckpoint, BadConfig
 from training.student import Student
 
 
@@ -92,15 +97,29 @@ def test_another_run_is_not_resumed(qwen: Path, pairs: Path, tmp_path: Path) -> 
         train.train(config(qwen, (pairs,), tmp_path / "out", learning_rate=1e-3))
 
 
-def test_what_is_exported_loads_everywhere_and_agrees(qwen: Path, pairs: Path, tmp_path: Path) -> None:
-    folder = train.train(config(qwen, (pairs,), tmp_path / "out"))
+@pytest.mark.parametrize("kind", ["qwen2", "bert"])
+@pytest.mark.parametrize("rank", [0, 4])
+def test_what_is_exported_loads_everywhere_and_agrees(
+    folder: Callable[[str], Path], pairs: Path, tmp_path: Path, kind: str, rank: int
+) -> None:
+    made = train.train(config(folder(kind), (pairs,), tmp_path / "out", lora=rank, steps=20))
 
-    agreement = export.verify(folder)
+    agreement = export.verify(made)
 
     assert set(agreement) == {"embedder", "transformers", "sentence-transformers"}
     assert min(agreement.values()) > 0.99999
-    assert json.loads((folder / "config.json").read_text())["is_causal"] is False
-    assert "words.jsonl" in (folder / "README.md").read_text()
+    base, tuned = (Student(TrainConfig(model=str(m), device="cpu")) for m in (folder(kind), made))
+    assert base.arena.names == tuned.arena.names
+    assert not np.allclose(base.encode_documents(WORDS), tuned.encode_documents(WORDS), atol=1e-3)
+
+
+def test_an_export_says_which_way_it_looks_and_what_it_learned_from(
+    qwen: Path, pairs: Path, tmp_path: Path
+) -> None:
+    made = train.train(config(qwen, (pairs,), tmp_path / "out"))
+
+    assert json.loads((made / "config.json").read_text())["is_causal"] is False
+    assert "words.jsonl" in (made / "README.md").read_text()
 
 
 def test_an_export_whose_weights_were_changed_is_refused(qwen: Path, pairs: Path, tmp_path: Path) -> None:
@@ -109,15 +128,6 @@ def test_an_export_whose_weights_were_changed_is_refused(qwen: Path, pairs: Path
 
     with pytest.raises(export.BadExport, match="sha256"):
         export.verify(folder)
-
-
-def test_lora_is_merged_into_what_is_exported(qwen: Path, pairs: Path, tmp_path: Path) -> None:
-    folder = train.train(config(qwen, (pairs,), tmp_path / "out", lora=4, steps=20))
-
-    assert min(export.verify(folder).values()) > 0.99999
-    base, tuned = (Student(TrainConfig(model=str(m), device="cpu")) for m in (qwen, folder))
-    assert base.arena.names == tuned.arena.names
-    assert not np.allclose(base.encode_documents(WORDS), tuned.encode_documents(WORDS), atol=1e-3)
 
 
 def test_a_student_of_a_teacher_ranks_like_it(qwen: Path, pairs: Path, tmp_path: Path) -> None:
@@ -159,3 +169,30 @@ def test_settings_are_written_beside_the_weights_and_read_back(tmp_path: Path) -
     save(told, tmp_path / "config.json")
 
     assert load(tmp_path / "config.json") == told
+
+
+def test_two_processes_learn_what_one_does(qwen: Path, pairs: Path, tmp_path: Path) -> None:
+    alone = config(qwen, (pairs,), tmp_path / "one", batch_size=8, steps=4)
+    train.train(alone)
+    save(replace(alone, output=tmp_path / "two"), tmp_path / "two.json")
+    code = (
+        "import sys; from pathlib import Path; from training import config, train\n"
+        "train.train(config.load(Path(sys.argv[1])))"
+    )
+    script = tmp_path / "run.py"
+    script.write_text(code)
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+
+    told = [str(script), str(tmp_path / "two.json")]
+    subprocess.run([*launch, *told], check=True, timeout=240, env={**os.environ, "GLOO_SOCKET_IFNAME": "lo"})
+
+    assert losses(tmp_path / "two") == pytest.approx(losses(tmp_path / "one"), rel=1e-4)
+
+
+def test_a_batch_that_processes_cannot_share_is_refused(
+    qwen: Path, pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(train.distributed, "join", lambda _: World(0, 2))
+
+    with pytest.raises(BadConfig, match="--batch-size 9 can't be shared by 2 processes"):
+        train.train(config(qwen, (pairs,), tmp_path / "out"))
