@@ -14,6 +14,7 @@ machine sees them.
 import logging
 import os
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -24,8 +25,9 @@ from typing import Any, cast
 import numpy as np
 
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # before ray is imported: nothing is reported to anybody
+os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # else it warns of how its own Data starts actors
 
-import ray  # its warnings about its own deprecated settings are not ours to mend
+import ray
 from ray.data import ActorPoolStrategy, DataContext, Dataset, from_items
 
 from embedder.encoder import Encoder, Vectors
@@ -121,7 +123,8 @@ def cluster(address: str | None = None, **options: Any) -> Iterator[None]:
         options = {"include_dashboard": False, **options}
     ray.init(address or "local", log_to_driver=False, logging_level=logging.ERROR, **options)
     logging.getLogger("ray.data").setLevel(logging.ERROR)
-    context = DataContext.get_current()
+    with _unwarned():
+        context = DataContext.get_current()
     context.enable_progress_bars = False
     context.max_errored_blocks = -1  # what a worker died over is looked at once more, one by one
     try:
@@ -165,7 +168,9 @@ class _Driver:
                 failed[looked.version] = error
         for looked in waiting.values():
             name = looked.item.source.name
-            failed[looked.version] = ParseLimit(f"{name}: given up, no worker came back with it: see Ray's log")
+            failed[looked.version] = ParseLimit(
+                f"{name}: given up, no worker came back with it: see Ray's log"
+            )
             self._fail(looked.item, failed[looked.version])
         for copy in copies:
             if copy.version in failed:
@@ -197,7 +202,11 @@ class _Driver:
     def _ingest(self, waiting: dict[str, _Looked], at_once: int) -> Iterator[tuple[_Looked, Exception]]:
         """Take those out of `waiting` that came to an end, and yield those that failed."""
         written: dict[str, list[_Part]] = {}
-        for row in self._stages(list(waiting.values()), at_once).iter_rows() if waiting else ():
+        if not waiting:
+            return
+        with _unwarned():
+            rows = self._stages(list(waiting.values()), at_once)
+        for row in rows.iter_rows():
             part: _Part = row["it"]
             if isinstance(part.error, _EVERYBODY):
                 raise part.error
@@ -221,7 +230,7 @@ class _Driver:
             fn_constructor_args=(means, contract),
             num_cpus=1,
             compute=ActorPoolStrategy(min_size=1, max_size=_cpus()),
-            ray_remote_args_fn=_retries,
+            max_task_retries=_DEATHS,
         )
         rows = rows.map_batches(
             _Encode,
@@ -229,14 +238,14 @@ class _Driver:
             batch_size=_PARTS_AT_ONCE if at_once > 1 else 1,
             compute=ActorPoolStrategy(size=encoders),
             **share,
-            ray_remote_args_fn=_retries,
+            max_task_retries=_DEATHS,
         )
         return rows.map(
             cast("Any", _Write),
             fn_constructor_args=(self._shelf.name, means, contract),
             num_cpus=_WRITER_CPUS,
             compute=ActorPoolStrategy(min_size=1, max_size=2 * encoders),
-            ray_remote_args_fn=_retries,
+            max_task_retries=_DEATHS,
         )
 
     def _publish(self, looked: _Looked, parts: Sequence[_Part]) -> None:
@@ -399,8 +408,12 @@ def _shares(means: Means) -> tuple[int, dict[str, Any], int | None]:
     return machines, {"num_cpus": threads}, threads
 
 
-def _retries() -> dict[str, Any]:
-    return {"max_task_retries": _DEATHS}
+@contextmanager
+def _unwarned() -> Iterator[None]:
+    """Ray warns of its own settings, and of how a task's retries are limited before Ray 2.64."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        yield
 
 
 def _cpus() -> int:

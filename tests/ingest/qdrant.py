@@ -1,4 +1,4 @@
-"""A Qdrant server on loopback: as much of its REST interface as we use, over its client's in-memory engine."""
+"""A Qdrant server on loopback: the part of its REST interface we use, over its client's in-memory engine."""
 
 import json
 import threading
@@ -20,9 +20,7 @@ def _read(kind: Any, value: Any) -> Any:
 
 def _scroll(client: QdrantClient, name: str, body: Body) -> Any:
     where = _read(models.Filter, body.get("filter"))
-    records, after = client.scroll(
-        name, where, body["limit"], offset=body.get("offset"), with_payload=True
-    )
+    records, after = client.scroll(name, where, body["limit"], offset=body.get("offset"), with_payload=True)
     return models.ScrollResult(points=records, next_page_offset=after)
 
 
