@@ -25,7 +25,6 @@ from typing import Any, cast
 import numpy as np
 
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # before ray is imported: nothing is reported to anybody
-os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # else it warns of how its own Data starts actors
 
 import ray
 from ray.data import ActorPoolStrategy, DataContext, Dataset, from_items

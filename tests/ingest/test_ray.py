@@ -35,7 +35,10 @@ from ingest.worker import ParseWorker
 from tests.ingest.conftest import Unwatched
 from tests.ingest.qdrant import server
 
-pytestmark = pytest.mark.filterwarnings("ignore:Payload indexes have no effect:UserWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:Payload indexes have no effect:UserWarning"),
+    pytest.mark.filterwarnings("ignore:The minimum number of concurrent actors:UserWarning"),
+]
 
 Server = tuple[str, QdrantClient]
 
