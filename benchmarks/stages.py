@@ -11,11 +11,13 @@ the encoder's, and every stage to be as busy as the slowest allows:
 """
 
 import os
+import sys
 import tempfile
 import time
 from collections import Counter
 from contextlib import closing
 from pathlib import Path
+from resource import RUSAGE_CHILDREN, RUSAGE_SELF, getrusage
 from typing import Annotated
 
 import tyro
@@ -62,15 +64,22 @@ def main(
             service.start()
             _ingest(service, sources[0], "warm")
             for source in sources:
+                begin = time.perf_counter()
                 job = _ingest(service, source, "library")
                 outcomes.update(job.outcomes)
+                print(
+                    f"{time.perf_counter() - begin:6.1f} s  {source.name}: {dict(job.outcomes)}",
+                    file=sys.stderr,
+                    flush=True,
+                )
                 if "added" in job.outcomes:
                     for stage, work in service.jobs.stages(job.id).items():
                         before = totals.get(stage, Work(0.0, 0))
                         totals[stage] = Work(before.seconds + work.seconds, before.work + work.work)
             publish_s = _publish_s(sources, service.shelf("library"))
             print(f"{folder.name}: {dict(outcomes)}; {service.encoder.name} on {service.encoder.device}")
-    print(f"load at the end {os.getloadavg()[0]:.1f}")
+    used = sum(sum(getrusage(whose)[:2]) for whose in (RUSAGE_SELF, RUSAGE_CHILDREN))
+    print(f"CPU seconds used in all {used:.0f}; load at the end {os.getloadavg()[0]:.1f}")
     _stages(totals, outcomes["added"], publish_s)
     _machines(totals, outcomes["added"], publish_s, threads)
 
