@@ -108,7 +108,8 @@ def _publish_s(sources: list[Source], shelf: Shelf) -> float:
 
 def _stages(totals: dict[Stage, Work], documents: int, publish_s: float) -> None:
     print(f"\n{'stage':<10} {'seconds':>9} {'work':>12} {'':<9} {'ms/document':>11} {'documents/h':>12}")
-    for stage, work in totals.items():
+    for stage in WORK:
+        work = totals[stage]
         print(
             f"{stage:<10} {work.seconds:>9.1f} {work.work or '':>12} {WORK[stage]:<9} "
             f"{work.seconds / documents * 1000:>11.1f} {documents * 3600 / work.seconds:>12,.0f}"
