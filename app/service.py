@@ -118,7 +118,7 @@ class Service:
         Raises IndexLocked if another process has the folder.
         """
         settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        claim = _claim(settings.data_dir)
+        claim = claim_folder(settings.data_dir)
         anywhere = [Path("/")] if settings.is_loopback else []
         return cls(
             _encoder(settings),
@@ -358,7 +358,7 @@ def _encoder(settings: Settings) -> Encoder:
     return embedder.load(settings.model, settings.device, settings.precision, threads=settings.threads)
 
 
-def _claim(folder: Path) -> TextIO:
+def claim_folder(folder: Path) -> TextIO:
     """Hold the folder until the file is closed, however this process ends: two owners break the index."""
     file = (folder / "lock").open("w")
     try:

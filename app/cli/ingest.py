@@ -3,7 +3,7 @@
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from tyro.conf import Positional, UseAppendAction
 
@@ -26,6 +26,7 @@ def ingest(
     force: bool = False,
     dry_run: bool = False,
     wait: bool = True,
+    engine: Literal["service", "ray"] = "service",
 ) -> None:
     """Ingest files, folders, URLs or stores; what is unchanged is skipped.
 
@@ -39,7 +40,12 @@ def ingest(
         force: Let a sync remove more than a fifth of them.
         dry_run: Only say what would happen.
         wait: Show the progress until it is done; the exit status is 1 if a document failed.
+        engine: ray works on a cluster instead of in the service, which must be stopped (docs/scale.md).
     """
+    if engine == "ray":
+        if sync or dry_run or len(places) != 1:
+            raise ValueError("--engine ray takes one folder, without --sync and --dry-run")
+        sys.exit(1 if _ingest_on_ray(places[0], collection, include, exclude) else 0)
     from app.client import ServiceError
     from app.schemas import NewJob
 
@@ -98,6 +104,30 @@ def follow(client: "Client", job: str) -> int:
                 return 1
             return detail.job.outcomes.get("failed", 0)
         time.sleep(_POLL_S)
+
+
+def _ingest_on_ray(place: str, collection: str, include: tuple[str, ...], exclude: tuple[str, ...]) -> int:
+    """Returns how many documents failed, 1 if the job itself did."""
+    from app.settings import Settings
+    from ingest.places import Place, Selection
+
+    try:
+        from app.bulk import ingest
+    except ModuleNotFoundError as error:
+        if error.name != "ray":
+            raise
+        raise ValueError("Ray is not installed: pip install 'kalm-rag[scale]'") from error
+
+    def done(outcome: str, what: str) -> None:
+        if outcome != "unchanged":
+            print(f"{outcome:<10} {what}")
+
+    job = ingest(Settings(), Place(full_place(place), Selection(include, exclude)), collection, done)
+    print(", ".join(f"{count} {what}" for what, count in sorted(job.outcomes.items())) or "nothing to ingest")
+    if job.problem:
+        note(job.problem)
+        return 1
+    return job.outcomes.get("failed", 0)
 
 
 def _print_plan(plan: "Plan", *, sync: bool) -> None:
