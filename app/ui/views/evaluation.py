@@ -7,6 +7,7 @@ import streamlit as st
 from app.evaluation.schemas import MEASURES, Comparison, Measure, NewQuerySet, NewRuns, QuerySet, Run
 from app.schemas import Collection, Ranking
 from app.ui.charts import curve, heat_map
+from app.ui.render import as_figure
 from app.ui.session import (
     attempt,
     choose_collection,
@@ -153,7 +154,7 @@ def detail(run: Run, measure: Measure) -> None:
     bias = run.report.bias[0]
     st.metric(
         t("eval_bias"),
-        f"{100 * (bias.hits - bias.relevant):+.1f}",
+        as_figure(f"{100 * (bias.hits - bias.relevant):+.1f}"),
         help=t("eval_bias_help", hits=f"{100 * bias.hits:.1f}", relevant=f"{100 * bias.relevant:.1f}"),
     )
 
@@ -168,18 +169,17 @@ def newest_by_width(runs: Sequence[Run]) -> list[Run]:
 
 def show_comparison(found: Comparison) -> None:
     with st.container(horizontal=True):
-        st.metric(t("eval_difference"), f"{100 * found.difference.value:+.1f}")
+        st.metric(t("eval_difference"), as_figure(f"{100 * found.difference.value:+.1f}"))
         st.metric(t("eval_won"), found.won)
         st.metric(t("eval_lost"), found.lost)
         st.metric(t("eval_tied"), found.tied)
         st.metric("p", f"{found.p:.3f}")
     st.caption(t("eval_sure") if found.p < _SURE else t("eval_chance"))
     for one in found.biggest:
+        change = as_figure(f"{100 * one.before:.0f} → {100 * one.after:.0f}")
         st.page_link(
             "pages/search.py",
-            label=escape_markdown(
-                f"{100 * one.before:.0f} → {100 * one.after:.0f}  [{one.language}] {one.text}"
-            ),
+            label=escape_markdown(f"{change}  [{one.language}] {one.text}"),
             icon=":material/trending_up:" if one.after > one.before else ":material/trending_down:",
             query_params=kept(
                 q=one.text,

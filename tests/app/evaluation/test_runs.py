@@ -277,10 +277,10 @@ def test_a_thumb_for_a_passage_that_is_not_there_is_refused(library: Client) -> 
 
 def test_a_collection_asks_for_its_own_sections_and_sentences(library: Client) -> None:
     section = (
-        "The chain wants a drop of oil on every link after each ride in the rain or on salted roads. " * 2
+        "The chain wants a drop of oil on every link after each ride in the rain or on salted roads. " * 5
     )
     brakes = (
-        "Worn pads squeal and stop late, so look at them each month and change them in pairs at once. " * 2
+        "Worn pads squeal and stop late, so look at them each month and change them in pairs at once. " * 5
     )
     upload(library, bike=f"# Bicycle\n\n## The chain\n\n{section}\n\n## The brakes\n\n{brakes}".encode())
     made = library.make_set(NewQuerySet(name="own", origin="synthetic"))
