@@ -13,6 +13,7 @@ from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
+from selenium.webdriver.support import expected_conditions
 from selenium.webdriver.support.ui import WebDriverWait
 
 from tests.app.conftest import free_port
@@ -65,5 +66,12 @@ def running_page(data: Path) -> Iterator[tuple[str, str]]:
 
 
 def find(browser: webdriver.Chrome, xpath: str) -> WebElement:
-    """Once it is there and in sight."""
+    """Once it is there."""
     return WebDriverWait(browser, WAIT_S).until(lambda one: one.find_element(By.XPATH, xpath))
+
+
+def see(browser: webdriver.Chrome, xpath: str) -> WebElement:
+    """Once it is in sight: what unfolds is there before."""
+    return WebDriverWait(browser, WAIT_S).until(
+        expected_conditions.visibility_of_element_located((By.XPATH, xpath))
+    )

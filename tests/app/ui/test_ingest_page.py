@@ -84,8 +84,6 @@ def test_a_sync_that_removes_too_much_is_refused_and_can_be_forced(
 
 
 def test_a_name_no_collection_can_have_is_told_so(library: Client, open_page: Open) -> None:
-    app = open_page("ingest")
-    app.session_state["collection"] = "My <Docs>"
-    app.run()
+    app = open_page("ingest", collection="My <Docs>")
 
     assert "small letters" in app.error[0].value
