@@ -20,6 +20,8 @@ PAGES = {
     "ask": "/ask?question=Which brake fluid do I use, and when are pads replaced?",
     "library": "/library",
     "ingest": "/ingest?lang=de",
+    "jobs": "/jobs?job={job}",
+    "collections": "/collections",
     "document": "/document?document={document}&passage=1",
     "search-zh": "/?q=How do I get my money back?&lang=zh",
 }
@@ -44,6 +46,7 @@ def main() -> None:
         assert up.stdout is not None
         assert any("Ctrl-C" in line for line in up.stdout)
         with Client(f"http://127.0.0.1:{port}") as client:
+            job = client.jobs()[0].id
             manual = client.documents("library", text="maintenance").documents[0].id
         options = webdriver.ChromeOptions()
         for flag in (
@@ -56,7 +59,7 @@ def main() -> None:
             options.add_argument(flag)
         browser = webdriver.Chrome(options=options, service=Service("/usr/bin/chromedriver"))
         for name, path in PAGES.items():
-            browser.get(f"http://localhost:{ui_port}" + path.format(document=manual))
+            browser.get(f"http://localhost:{ui_port}" + path.format(document=manual, job=job))
             time.sleep(SETTLE_S)
             browser.save_screenshot(str(FOLDER / f"{name}.png"))
         browser.quit()

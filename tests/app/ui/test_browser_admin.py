@@ -96,7 +96,7 @@ def test_selected_documents_are_deleted(browser: webdriver.Chrome, address: Addr
     see(browser, f"//*[contains(text(), '{len(before)} documents')]")
     select_row(browser, before.index("rental-terms.md"))
     see(browser, "//button[contains(., 'Delete (1)')]").click()
-    dialog = "//div[@role='dialog']"
+    dialog = "//*[@data-testid='stDialog']"
     assert "rental-terms.md" in see(browser, f"{dialog}//li").text
     see(browser, f"{dialog}//button[contains(., 'Delete (1)')]").click()
 
@@ -119,7 +119,7 @@ def test_a_collection_is_made_checked_and_deleted(browser: webdriver.Chrome, add
     page, client = address
     browser.get(f"{page}/collections")
     find(browser, "//button[contains(., 'New collection')]").click()
-    dialog = "//div[@role='dialog']"
+    dialog = "//*[@data-testid='stDialog']"
     find(browser, f"{dialog}//input[@type='text']").send_keys("small-parts" + Keys.TAB)
     find(browser, f"{dialog}//button[contains(., 'Create') and not(@disabled)]").click()
     find(browser, "//h3[contains(., 'small-parts')]")

@@ -9,7 +9,7 @@ import pytest
 
 from app.client import Client
 from app.schemas import Hit, SourceInfo
-from app.ui.render import hit_html, passage_html
+from app.ui.render import hit_html, item_html, passage_html, rows_html
 from app.ui.session import client as cached_client
 from app.ui.session import escape_markdown
 from app.ui.text import FALLBACK, FOLDER, NAMES, best_language, catalogue
@@ -128,7 +128,9 @@ def test_text_names_and_titles_from_documents_are_never_markup() -> None:
     )  # fmt: skip
 
     shown = hit_html(hit, 1, page="", also_in=HOSTILE, marks=hit.marks)
-    shown += passage_html(HOSTILE, [HOSTILE], "", opened=True)
+    shown += passage_html(HOSTILE, [HOSTILE], "", opened=True, language="<b>", figures=HOSTILE)
+    shown += item_html(HOSTILE, HOSTILE, [HOSTILE], error=HOSTILE, note=HOSTILE)
+    shown += rows_html([[HOSTILE, HOSTILE]], [HOSTILE])
 
     assert "<script" not in shown
     assert "<b>" not in shown
