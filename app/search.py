@@ -3,7 +3,7 @@
 import time
 
 from app import schemas
-from app.fusion import CANDIDATES, Fused, Leg, alone, fuse
+from app.fusion import CANDIDATES, WORTH, WORTH_UNSPOKEN, Fused, Leg, alone, fuse
 from app.marks import marks
 from app.schemas import Hit, SearchRequest, SearchResponse, SourceInfo, Timing
 from embedder.encoder import Vectors
@@ -78,7 +78,9 @@ def _rank(request: SearchRequest, vector: Vectors | None, shelf: Shelf) -> tuple
     if vector is None:
         return alone(words, "lexical"), sureness
     crosses = len(shelf.encoder.card.language_codes) != 1
-    return fuse(_dense(request, vector, most, where, shelf), words, bound, crosses=crosses), sureness
+    worth = WORTH if language_warning(request.query, shelf) is None else WORTH_UNSPOKEN
+    near = _dense(request, vector, most, where, shelf)
+    return fuse(near, words, bound, crosses=crosses, worth=worth), sureness
 
 
 def _dense(request: SearchRequest, vector: Vectors, limit: int, where: Where, shelf: Shelf) -> list[Found]:
