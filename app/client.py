@@ -6,6 +6,16 @@ from typing import Any, BinaryIO, Self, TypeVar
 import httpx
 from pydantic import BaseModel, TypeAdapter
 
+from app.evaluation.schemas import (
+    Comparison,
+    Feedback,
+    Measure,
+    NewQuerySet,
+    NewRuns,
+    QuerySet,
+    Run,
+    RunDetail,
+)
 from app.schemas import (
     AnswerEvent,
     AnswerRequest,
@@ -23,14 +33,17 @@ from app.schemas import (
     Job,
     JobAction,
     JobDetail,
+    NamedSource,
     NewCollection,
     NewJob,
+    NewSource,
     Outcome,
     Plan,
     Preflight,
     Preview,
     SearchRequest,
     SearchResponse,
+    Tuning,
 )
 
 M = TypeVar("M", bound=BaseModel)
@@ -86,6 +99,19 @@ class Client:
         return Collection.model_validate_json(
             self._send("POST", "/v1/collections", json=body.model_dump()).content
         )
+
+    def set_dims(self, name: str, dims: list[int]) -> Collection:
+        response = self._send("PUT", f"/v1/collections/{name}/dims", json={"dims": dims})
+        return Collection.model_validate_json(response.content)
+
+    def tuning(self, name: str) -> Tuning | None:
+        """The last measured dial; None if it never was."""
+        response = self._send("GET", f"/v1/collections/{name}/tuning")
+        return TypeAdapter(Tuning | None).validate_json(response.content)
+
+    def tune(self, name: str) -> Tuning:
+        response = self._send("POST", f"/v1/collections/{name}/tuning")
+        return Tuning.model_validate_json(response.content)
 
     def delete_collection(self, name: str) -> None:
         self._send("DELETE", f"/v1/collections/{name}")
@@ -196,6 +222,23 @@ class Client:
     def act(self, job: str, action: JobAction) -> Job:
         return Job.model_validate_json(self._send("POST", f"/v1/jobs/{job}/{action}").content)
 
+    def sources(self) -> list[NamedSource]:
+        return TypeAdapter(list[NamedSource]).validate_json(self._send("GET", "/v1/sources").content)
+
+    def put_source(self, name: str, source: NewSource) -> NamedSource:
+        """Make a named source, or replace the one of that name."""
+        response = self._send("PUT", f"/v1/sources/{name}", json=source.model_dump())
+        return NamedSource.model_validate_json(response.content)
+
+    def delete_source(self, name: str) -> None:
+        """Forget it; its documents stay."""
+        self._send("DELETE", f"/v1/sources/{name}")
+
+    def run_source(self, name: str, *, force: bool = False) -> Job:
+        """Sync it now."""
+        response = self._send("POST", f"/v1/sources/{name}/run", params={"force": force})
+        return Job.model_validate_json(response.content)
+
     def search(self, request: SearchRequest) -> SearchResponse:
         response = self._send("POST", "/v1/search", json=request.model_dump())
         return SearchResponse.model_validate_json(response.content)
@@ -218,6 +261,59 @@ class Client:
                     yield event
         except httpx.HTTPError as error:
             raise self._unreachable(error) from error
+
+    def query_sets(self) -> list[QuerySet]:
+        return TypeAdapter(list[QuerySet]).validate_json(self._send("GET", "/v1/evaluations/sets").content)
+
+    def import_set(
+        self, name: str, files: Sequence[tuple[str, BinaryIO]], *, corpus_into: str | None = None
+    ) -> QuerySet:
+        """A query set from one `.csv` or `.jsonl`, or from the files of a BEIR folder (name, content).
+
+        corpus_into: a collection that each row of corpus.jsonl is queued for, as a document.
+        """
+        response = self._send(
+            "POST",
+            "/v1/evaluations/sets",
+            params={"name": name, **_given(corpus_into=corpus_into)},
+            files=[("files", file) for file in files],
+            timeout=LOOK_TIMEOUT_S,
+        )
+        return QuerySet.model_validate_json(response.content)
+
+    def make_set(self, new: NewQuerySet) -> QuerySet:
+        """A query set from thumbs, or from a collection's own words."""
+        response = self._send(
+            "POST", "/v1/evaluations/sets/make", json=new.model_dump(), timeout=LOOK_TIMEOUT_S
+        )
+        return QuerySet.model_validate_json(response.content)
+
+    def delete_set(self, name: str) -> None:
+        self._send("DELETE", f"/v1/evaluations/sets/{name}")
+
+    def evaluate(self, new: NewRuns) -> list[Run]:
+        """Queue a run per ranking and width."""
+        response = self._send("POST", "/v1/evaluations/runs", json=new.model_dump())
+        return TypeAdapter(list[Run]).validate_json(response.content)
+
+    def runs(self, *, query_set: str | None = None, collection: str | None = None) -> list[Run]:
+        """Newest first."""
+        query = _given(query_set=query_set, collection=collection)
+        response = self._send("GET", "/v1/evaluations/runs", params=query)
+        return TypeAdapter(list[Run]).validate_json(response.content)
+
+    def run(self, run: str) -> RunDetail:
+        return self._get(f"/v1/evaluations/runs/{run}", RunDetail)
+
+    def delete_run(self, run: str) -> None:
+        """One at work stops."""
+        self._send("DELETE", f"/v1/evaluations/runs/{run}")
+
+    def compare(self, before: str, after: str, measure: Measure = "ndcg_at_10") -> Comparison:
+        return self._get("/v1/evaluations/compare", Comparison, before=before, after=after, measure=measure)
+
+    def give_feedback(self, feedback: Feedback) -> None:
+        self._send("POST", "/v1/feedback", json=feedback.model_dump())
 
     def _get(self, path: str, model: type[M], **query: Any) -> M:
         return model.model_validate_json(self._send("GET", path, params=query).content)

@@ -52,8 +52,14 @@ def _software(_: Settings) -> Iterator[Finding]:
 
 def _formats(_: Settings) -> Iterator[Finding]:
     from ingest.parse import FORMATS
+    from ingest.parse.ocr import packs
 
-    yield Finding(True, f"reads {', '.join(FORMATS)}; needs no other program for it, no tesseract")
+    yield Finding(True, f"reads {', '.join(FORMATS)}; needs no other program for it")
+    languages = ", ".join(sorted(packs() - {"osd"}))
+    if languages:
+        yield Finding(True, f"reads scanned pdf pages by tesseract, in {languages}")
+    else:
+        yield Finding(False, "scanned pdf pages are not read", "install tesseract", needed=False)
 
 
 def _model(settings: Settings) -> Iterator[Finding]:

@@ -76,6 +76,42 @@ class NewCollection(Model):
     """Matryoshka prefixes stored beside the full vector; about a quarter of it, unless given."""
 
 
+class Dims(Model):
+    dims: list[int]
+    """Matryoshka prefixes to store beside the full vector."""
+
+
+class Funnel(Model):
+    """How candidates for the full vector are found."""
+
+    dim: int
+    candidates: int
+    """For ten results."""
+
+
+class Setting(Model):
+    """One way to search, measured."""
+
+    dim: int
+    candidates: int | None
+    """For ten results; null for a search at `dim` alone."""
+    agreement: float
+    """With the ten hits of exact search, 0 to 1."""
+    p50_ms: float
+    p95_ms: float
+
+
+class Tuning(Model):
+    """The dial of a collection, measured on its own sentences."""
+
+    queries: int
+    chunks: int
+    measured: datetime
+    settings: list[Setting]
+    chosen: Funnel | None
+    """Null if no funnel is faster and keeps 99 % of the hits: searches are exact."""
+
+
 class Collection(Model):
     name: str
     encoder: str
@@ -199,9 +235,14 @@ class DocumentText(Model):
     """Whether its pages can be had as pictures: it is a pdf, and the file is still there."""
 
 
+Ranking = Literal["hybrid", "dense", "lexical"]
+"""Near in meaning and sharing words, by one score; or by one of them alone."""
+
+
 class SearchRequest(Model):
     query: Question
     collection: CollectionName = "library"
+    ranking: Ranking = "hybrid"
     limit: int = Field(default=10, ge=1, le=100)
     offset: int = Field(default=0, ge=0, le=1000)
     dim: int | None = None
@@ -219,9 +260,21 @@ class SourceInfo(Model):
     name: str
 
 
+class Leg(Model):
+    """Where one of the two rankings has a hit."""
+
+    rank: int
+    """From 1."""
+    score: float
+    """Cosine similarity of the dense one, BM25 of the lexical one."""
+
+
 class Hit(Model):
     score: float
-    """Cosine similarity, -1 to 1."""
+    """What it is ranked by: cosine similarity, BM25, or of both 0 to 1."""
+    dense: Leg | None = None
+    lexical: Leg | None = None
+    """None where it is not among that ranking's candidates."""
     text: str
     marks: list[tuple[int, int]]
     """Spans of `text`, in characters, that hold words of the query."""
@@ -241,6 +294,9 @@ class Timing(Model):
 
 
 class SearchResponse(Model):
+    ranking: Ranking
+    sureness: float | None
+    """Of the lexical ranking: its best score as a share of what the query could reach."""
     hits: list[Hit]
     dim: int
     mode: Literal["funnel", "exact", "prefix"]
@@ -413,6 +469,33 @@ class Job(Model):
     """Documents per outcome; `queued` and `running` are still to come."""
     created: datetime
     finished: datetime | None
+
+
+SourceName = CollectionName
+
+
+class NewSource(Model):
+    """A place that a collection is kept in sync with."""
+
+    place: str
+    """As for a job."""
+    collection: CollectionName = "library"
+    include: list[str] = []
+    exclude: list[str] = []
+    every_s: int | None = Field(default=None, ge=60, le=366 * 86_400)
+    """From one sync to the next; None: not by the clock."""
+    watch: bool = False
+    """Sync within seconds of a change; folders and files of the service's machine only."""
+
+
+class NamedSource(NewSource):
+    name: str
+    due: datetime | None
+    """When the next sync begins, if none is under way then; None: at the next change, or by hand."""
+    job: Job | None
+    """The last one."""
+    problem: str | None
+    """Why nothing was synced the last time, and what to do; nothing was removed."""
 
 
 class JobItem(Model):

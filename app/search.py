@@ -2,11 +2,17 @@
 
 import time
 
+from app import schemas
+from app.fusion import CANDIDATES, WORTH, WORTH_UNSPOKEN, Fused, Leg, alone, fuse
 from app.marks import marks
 from app.schemas import Hit, SearchRequest, SearchResponse, SourceInfo, Timing
+from embedder.encoder import Vectors
 from ingest import language
 from ingest.index.contract import Where
+from ingest.lexical import bound as highest
+from ingest.lexical import encode_queries
 from ingest.pipeline import Shelf
+from ingest.records import Hit as Found
 
 
 def search(request: SearchRequest, shelf: Shelf) -> SearchResponse:
@@ -16,37 +22,35 @@ def search(request: SearchRequest, shelf: Shelf) -> SearchResponse:
     nobody sees a half-written or an outdated document. Raises UnknownDim for a width that is not stored.
     """
     begin = time.perf_counter()
-    vector = shelf.encoder.encode_queries([request.query])[0]
+    vector = None if request.ranking == "lexical" else shelf.encoder.encode_queries([request.query])[0]
     encoded = time.perf_counter()
-    found = shelf.index.search(
-        vector,
-        limit=request.limit,
-        offset=request.offset,
-        dim=request.dim,
-        exact=request.exact,
-        where=Where(tuple(request.languages), tuple(request.documents)),
-    )
+    found, sureness = _rank(request, vector, shelf)
+    page = found[request.offset : request.offset + request.limit]
     searched = time.perf_counter()
-    sources = shelf.ledger.documents_of(hit.chunk.version for hit in found)
+    sources = shelf.ledger.documents_of(one.chunk.version for one in page)
     hits = [
         Hit(
-            score=hit.score,
-            text=hit.chunk.text,
-            marks=marks(hit.chunk.text, request.query),
-            title=hit.chunk.title,
-            heading=list(hit.chunk.heading),
-            page=hit.chunk.page,
-            position=hit.chunk.position,
-            language=hit.chunk.language,
-            sources=[SourceInfo(document=row.id, name=row.name) for row in sources[hit.chunk.version]],
+            score=one.score,
+            dense=_leg(one.dense),
+            lexical=_leg(one.lexical),
+            text=one.chunk.text,
+            marks=marks(one.chunk.text, request.query),
+            title=one.chunk.title,
+            heading=list(one.chunk.heading),
+            page=one.chunk.page,
+            position=one.chunk.position,
+            language=one.chunk.language,
+            sources=[SourceInfo(document=row.id, name=row.name) for row in sources[one.chunk.version]],
         )
-        for hit in found
-        if hit.chunk.version in sources
+        for one in page
+        if one.chunk.version in sources
     ]
     dims = shelf.index.contract.dims
     dim = request.dim or dims[0]
     return SearchResponse(
         hits=hits,
+        ranking=request.ranking,
+        sureness=sureness,
         dim=dim,
         mode="prefix" if dim < dims[0] else "exact" if request.exact or len(dims) == 1 else "funnel",
         encoder=shelf.encoder.name,
@@ -57,6 +61,36 @@ def search(request: SearchRequest, shelf: Shelf) -> SearchResponse:
             total_ms=_ms(time.perf_counter() - begin),
         ),
     )
+
+
+def _rank(request: SearchRequest, vector: Vectors | None, shelf: Shelf) -> tuple[list[Fused], float | None]:
+    """All candidates, best first; and the best lexical score as a share of what the query could reach."""
+    where = Where(tuple(request.languages), tuple(request.documents))
+    wanted = request.offset + request.limit
+    if request.ranking == "dense":
+        assert vector is not None
+        return alone(_dense(request, vector, wanted, where, shelf), "dense"), None
+    (terms,) = encode_queries([request.query])
+    most = max(CANDIDATES, wanted)
+    words = shelf.index.search_terms(terms, limit=most, where=where)
+    bound = highest(terms, shelf.index.count())
+    sureness = words[0].score / bound if words else 0.0
+    if vector is None:
+        return alone(words, "lexical"), sureness
+    crosses = len(shelf.encoder.card.language_codes) != 1
+    worth = WORTH if language_warning(request.query, shelf) is None else WORTH_UNSPOKEN
+    near = _dense(request, vector, most, where, shelf)
+    return fuse(near, words, bound, crosses=crosses, worth=worth), sureness
+
+
+def _dense(request: SearchRequest, vector: Vectors, limit: int, where: Where, shelf: Shelf) -> list[Found]:
+    return shelf.index.search(
+        vector, limit=limit, dim=request.dim, exact=request.exact, funnel=shelf.funnel, where=where
+    )
+
+
+def _leg(leg: Leg | None) -> schemas.Leg | None:
+    return None if leg is None else schemas.Leg(rank=leg.rank, score=leg.score)
 
 
 def language_warning(question: str, shelf: Shelf) -> str | None:

@@ -6,29 +6,34 @@ import os
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO, TextIO
 
 import embedder
+from app.evaluation.runs import Evaluations
 from app.llm import LanguageModel
 from app.settings import Settings, reveal
 from embedder import Encoder
 from embedder.queue import QueuedEncoder
 from ingest.check import Report, check, repair
 from ingest.database import Database
-from ingest.errors import IndexLocked, IngestError, SourceGone, UnknownDocument, WrongEncoder
+from ingest.errors import IndexLocked, IngestError, NotPossible, SourceGone, UnknownDocument, WrongEncoder
 from ingest.index import Location, drop_index, open_index, stored_contract
 from ingest.index.contract import Chunking, Contract
 from ingest.intake import Intake
 from ingest.jobs import Job, Jobs
+from ingest.keeper import Keeper
 from ingest.ledger import Ledger
 from ingest.pipeline import Shelf, contract_of, remove
 from ingest.places import Place
 from ingest.plan import Plan, plan
 from ingest.records import Chunk, Picture, Source
 from ingest.runner import DOCUMENTS_AT_ONCE, Runner
+from ingest.schedule import NamedSource, Schedule
 from ingest.sources import Originals
 from ingest.stores import Stores
+from ingest.tuning import Tuning, Tunings, tune
 from ingest.web import Web, page_uri
 from ingest.worker import ParseWorker, ParseWorkers
 
@@ -41,8 +46,10 @@ _NAMES = 5
 """Of a job's files that stand in its label."""
 
 
-class NotAllowed(Exception):
+class NotAllowed(IngestError):
     """A server folder outside of those that may be ingested."""
+
+    code = "not_allowed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +83,8 @@ class Service:
         self.location = location
         self.ledger = Ledger(database)
         self.jobs = Jobs(database)
+        self.evaluations = Evaluations(database, self.ledger, self.shelf)
+        self._tunings = Tunings(database)
         self.llm = llm
         self.limits = limits
         self.reader = reader
@@ -99,6 +108,8 @@ class Service:
             lambda document: parsers.parse(document.source.path, document.source.name),
             self._intake,
         )
+        self.schedule = Schedule(database)
+        self._keeper = Keeper(self.schedule, self.jobs, self._sync, self._allowed)
 
     @classmethod
     def open(cls, settings: Settings) -> "Service":
@@ -107,7 +118,7 @@ class Service:
         Raises IndexLocked if another process has the folder.
         """
         settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        claim = _claim(settings.data_dir)
+        claim = claim_folder(settings.data_dir)
         anywhere = [Path("/")] if settings.is_loopback else []
         return cls(
             _encoder(settings),
@@ -135,9 +146,13 @@ class Service:
     def start(self) -> None:
         self._originals.sweep(self.ledger.uses_path)
         self._runner.start()
+        self._keeper.start()
+        self.evaluations.start()
 
     def close(self) -> None:
         """Stop in good order; a document being written is taken up at the next start."""
+        self.evaluations.stop()
+        self._keeper.stop()
         self._runner.stop()
         self.encoder.close()
         self._parsers.close()
@@ -166,7 +181,8 @@ class Service:
             if name not in self._shelves:
                 self.ledger.require_collection(name)
                 index = open_index(name, contract_of(self.encoder), self.location)
-                shelf = Shelf(name, index, self.encoder, self.ledger)
+                tuned = self._tunings.get(name)
+                shelf = Shelf(name, index, self.encoder, self.ledger, tuned.chosen if tuned else None)
                 for lost in repair(shelf).lost:
                     log.error("%s: points of %s are missing; ingest it again", name, lost.name)
                 self._shelves[name] = shelf
@@ -185,6 +201,35 @@ class Service:
         """Compare a collection's ledger with its index; `mend` also makes them agree."""
         shelf = self.shelf(name)
         return repair(shelf) if mend else check(shelf)
+
+    def tuning(self, name: str) -> Tuning | None:
+        """The last measured dial of a collection. Raises UnknownCollection."""
+        self.ledger.require_collection(name)
+        return self._tunings.get(name)
+
+    def tune(self, name: str) -> Tuning:
+        """Measure a collection's dial; from here on its searches go through the best funnel."""
+        shelf = self.shelf(name)
+        tuning = tune(shelf)
+        self._tunings.put(name, tuning)
+        with self._opening:
+            self._shelves[name] = replace(shelf, funnel=tuning.chosen)
+        return tuning
+
+    def set_dims(self, name: str, dims: Sequence[int]) -> Shelf:
+        """Store these prefixes beside the full vector, cut from it: none is encoded. Raises NotPossible."""
+        shelf = self.shelf(name)
+        full, *stored = shelf.index.contract.dims
+        unknown = [dim for dim in dims if dim not in self.encoder.dims]
+        if unknown:
+            known = ", ".join(map(str, self.encoder.dims))
+            raise NotPossible(f"{self.encoder.name} has {known} dims, not {', '.join(map(str, unknown))}")
+        wanted = set(dims) - {full}
+        for dim in sorted(wanted - set(stored)):
+            shelf.index.add_dim(dim)
+        for dim in sorted(set(stored) - wanted):
+            shelf.index.drop_dim(dim)
+        return shelf
 
     def delete_collection(self, name: str) -> None:
         """Drop a collection with its points. Raises UnknownCollection."""
@@ -254,6 +299,27 @@ class Service:
         recipe = self.shelf(collection).index.contract.recipe
         return plan(self._allowed(place), collection, recipe, self._intake, self.ledger)
 
+    def put_source(
+        self, name: str, collection: str, place: Place, *, every_s: int | None, watch: bool
+    ) -> NamedSource:
+        """Keep a collection in sync with a place from now on. Raises NotAllowed, IngestError."""
+        self.shelf(collection)
+        place = self._allowed(place)
+        if watch and place.kind != "path":
+            raise IngestError(f"{place.root}: only folders can be watched; look there every hour instead")
+        source = self.schedule.put(
+            name, collection, place, every_s=every_s, watch=watch, now=datetime.now(UTC)
+        )
+        self._keeper.wake()
+        return source
+
+    def run_source(self, name: str, *, force: bool) -> Job:
+        """Queue a sync now. Raises UnknownSource, SourceBusy, NotAllowed."""
+        return self._keeper.run(name, force=force)
+
+    def _sync(self, source: NamedSource, force: bool) -> Job:
+        return self.ingest_place(source.collection, source.place, sync=True, force=force)
+
     def _allowed(self, place: Place) -> Place:
         """The place with links resolved, if it may be read."""
         if place.kind != "path":
@@ -292,7 +358,7 @@ def _encoder(settings: Settings) -> Encoder:
     return embedder.load(settings.model, settings.device, settings.precision, threads=settings.threads)
 
 
-def _claim(folder: Path) -> TextIO:
+def claim_folder(folder: Path) -> TextIO:
     """Hold the folder until the file is closed, however this process ends: two owners break the index."""
     file = (folder / "lock").open("w")
     try:

@@ -48,6 +48,9 @@ class Settings(BaseSettings):
     """A Qdrant server; None keeps the index in this process, in `data_dir`."""
     qdrant_api_key: SecretStr | None = None
 
+    ray_address: str | None = None
+    """A Ray cluster for `kalm ingest --engine ray`; None starts one on this machine for the run."""
+
     llm_url: str | None = None
     """An OpenAI-compatible server (Ollama, vLLM, OpenAI); None answers by quoting."""
     llm_model: str = ""

@@ -1,6 +1,8 @@
 """Texts -> vectors. `load` gives an Encoder; nothing here knows files to search, Qdrant or settings."""
 
 import os
+from collections.abc import Callable
+from functools import partial
 
 # torch-npu installed without CANN makes a plain `import torch` raise; we import it ourselves
 os.environ.setdefault("TORCH_DEVICE_BACKEND_AUTOLOAD", "0")
@@ -11,7 +13,17 @@ from embedder.encoder import Encoder, ModelCard, Vectors
 from embedder.errors import EncoderError
 from embedder.fitting import fit
 
-__all__ = ["CATALOG", "Encoder", "EncoderError", "ModelCard", "Vectors", "connect", "fit", "load"]
+__all__ = [
+    "CATALOG",
+    "Encoder",
+    "EncoderError",
+    "ModelCard",
+    "Vectors",
+    "connect",
+    "fit",
+    "load",
+    "tokenizer",
+]
 
 
 def load(
@@ -38,6 +50,19 @@ def load(
 
     entry, folder = locate(name_or_folder, allow_download=allow_download)
     return KalmEncoder(folder, entry, device, precision, threads=threads)
+
+
+def tokenizer(name_or_folder: str) -> Callable[[str], list[tuple[int, int]]]:
+    """`token_spans` of a model, without its weights. Raises EncoderError as `load` does."""
+    if name_or_folder == "fake":
+        return load(name_or_folder).token_spans
+
+    from embedder.layout import read_layout
+    from embedder.locate import locate
+    from embedder.tokens import load_tokenizer, spans_of
+
+    entry, folder = locate(name_or_folder)
+    return partial(spans_of, load_tokenizer(read_layout(folder, entry)))
 
 
 def connect(url: str, model: str, *, api_key: str | None = None) -> Encoder:

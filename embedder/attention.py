@@ -27,27 +27,23 @@ def attend(
     """
     if query.device.type == "cuda" and query.dtype in {torch.bfloat16, torch.float16}:
         return _on_cuda(query, key, value, lengths, causal=causal, scale=scale)
-    heads, tokens, head_dim = query.shape
-    key_heads = key.shape[0]
-    out = query.new_empty(tokens, heads, head_dim)
-    begin = 0
-    for length, run in groupby(lengths):  # sorted by length, as batches are: few runs
-        count = len(list(run))
-        end = begin + count * length
-        q, k, v = (
-            part[:, begin:end].reshape(-1, count, length, head_dim).transpose(0, 1)
-            for part in (query, key, value)
-        )
+    heads, key_heads = query.shape[0], key.shape[0]
+    runs = [(length, len(list(run))) for length, run in groupby(lengths)]  # sorted by length: few
+    cuts = [length * count for length, count in runs]
+    found = []
+    # split and cat, not slices: each slice's gradient would be as large as the whole
+    parts = [torch.split(x, cuts, dim=1) for x in (query, key, value)]
+    for (length, count), *part in zip(runs, *parts, strict=True):
+        q, k, v = (x.reshape(len(x), count, length, -1).transpose(0, 1) for x in part)
         if causal or heads == key_heads:
-            found = scaled_dot_product_attention(
+            seen = scaled_dot_product_attention(
                 q, k, v, is_causal=causal, scale=scale, enable_gqa=heads != key_heads
             )
         else:  # the query heads of a key head become more queries of it: no key is copied
-            folded = q.reshape(count, key_heads, -1, head_dim)
-            found = scaled_dot_product_attention(folded, k, v, scale=scale).view(q.shape)
-        out[begin:end] = found.transpose(1, 2).reshape(-1, heads, head_dim)
-        begin = end
-    return out
+            folded = q.reshape(count, key_heads, -1, q.shape[-1])
+            seen = scaled_dot_product_attention(folded, k, v, scale=scale).view(q.shape)
+        found.append(seen.transpose(1, 2).flatten(0, 1))  # (tokens of the run, heads, head dim)
+    return torch.cat(found)
 
 
 def _on_cuda(

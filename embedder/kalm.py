@@ -22,7 +22,7 @@ from embedder.pooling import normalise, pool, require_dim, truncate
 from embedder.probe import probe
 from embedder.prompts import instruction_for, query_prefix
 from embedder.spans import inside, token_ranges, windows
-from embedder.tokens import clean, load_tokenizer, specials
+from embedder.tokens import clean, load_tokenizer, spans_of, specials
 
 CPU_BATCH_TOKENS = (512, 4096)
 """Fewest and most tokens of a forward pass on a CPU. From the fewest on KaLM-0.5B runs at full speed
@@ -127,8 +127,7 @@ class KalmEncoder:
 
     def token_spans(self, text: str) -> list[tuple[int, int]]:
         """Where each token begins and ends, in characters of `text`, without special tokens."""
-        offsets: list[tuple[int, int]] = self._tokenizer.encode(clean(text), add_special_tokens=False).offsets
-        return offsets
+        return spans_of(self._tokenizer, text)
 
     def _encode(self, texts: Sequence[str], dim: int | None) -> Vectors:
         dim = require_dim(dim, self.dims, self.name)

@@ -9,7 +9,7 @@ Validated for the types in `MODEL_TYPES`; others raise.
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 
 import torch
@@ -59,7 +59,11 @@ class Model:
     def run(self, sequences: Sequence[Sequence[int]]) -> Tensor:
         """Token states. sequences: token ids, none empty; out: (tokens of all, dim), one after the other."""
         with torch.inference_mode():
-            return self._packed(sequences) if self.packs else self._padded(sequences)
+            return self.states(sequences)
+
+    def states(self, sequences: Sequence[Sequence[int]]) -> Tensor:
+        """As `run`, with gradients where the network has them."""
+        return self._packed(sequences) if self.packs else self._padded(sequences)
 
     def _packed(self, sequences: Sequence[Sequence[int]]) -> Tensor:
         lengths = [len(ids) for ids in sequences]
@@ -95,25 +99,47 @@ def first_position(config: PreTrainedConfig) -> int:
 
 def load_model(layout: Layout, entry: Entry | None, device: Device) -> Model:
     """Load the weights. Raises UnsupportedModel, or BrokenModel if weights are missing."""
+    config, packs = _plan(layout, entry, device)
+    if packs and config.model_type in DECODERS and device.name == "cpu":
+        network = stream_qwen(layout.folder, config, device)
+    else:
+        network = _stock(layout, config, device)
+        if device.name == "cpu":
+            quicken(network, device.precision)
+    return _model(network, layout, entry, device, packs)
+
+
+def load_stock(layout: Layout, entry: Entry | None, device: Device, *, causal: bool | None = None) -> Model:
+    """As `load_model`, with transformers' own layers: what training starts from. `causal` overrules what
+    the model is: a causal base becomes bidirectional. Raises as `load_model` does."""
+    if causal is not None:
+        layout = replace(layout, config={**layout.config, "is_causal": causal})
+        entry = None
+    config, packs = _plan(layout, entry, device)
+    return _model(_stock(layout, config, device), layout, entry, device, packs)
+
+
+def _plan(layout: Layout, entry: Entry | None, device: Device) -> tuple[PreTrainedConfig, bool]:
+    """How to build the network, and whether it packs."""
     model_type = layout.config.get("model_type")
     if model_type not in MODEL_TYPES:
         raise UnsupportedModel(
             f"{layout.folder}: model type {model_type!r} was not validated; "
             f"supported: {', '.join(sorted(MODEL_TYPES))}"
         )
-    causal = _is_causal(layout, entry)
-    config = _config(layout, causal=causal)
+    config = _config(layout, causal=_is_causal(layout, entry))
     whole_text = {"full_attention"}.issuperset(getattr(config, "layer_types", None) or [])
-    packs = model_type in PACKED_TYPES and whole_text and device.name in {"cpu", "cuda"}
-    if packs and model_type in DECODERS and device.name == "cpu":
-        network = stream_qwen(layout.folder, config, device)
-    else:
-        network = _stock(layout, config, device)
-        if device.name == "cpu":
-            quicken(network, device.precision)
+    return config, model_type in PACKED_TYPES and whole_text and device.name in {"cpu", "cuda"}
+
+
+def _model(
+    network: PreTrainedModel, layout: Layout, entry: Entry | None, device: Device, packs: bool
+) -> Model:
     if packs:
         network.config._attn_implementation = PACKED
-    return Model(network.to(device.name).eval(), causal, device, packs)
+    network.to(device.name)  # type: ignore[arg-type]
+    network.eval()  # type: ignore[no-untyped-call]
+    return Model(network, _is_causal(layout, entry), device, packs)
 
 
 def _stock(layout: Layout, config: PreTrainedConfig, device: Device) -> PreTrainedModel:

@@ -35,6 +35,12 @@ def load_tokenizer(layout: Layout) -> Tokenizer:
     return tokenizer
 
 
+def spans_of(tokenizer: Tokenizer, text: str) -> list[tuple[int, int]]:
+    """Where each token begins and ends, in characters of `text`, without special tokens."""
+    offsets: list[tuple[int, int]] = tokenizer.encode(clean(text), add_special_tokens=False).offsets
+    return offsets
+
+
 def specials(tokenizer: Tokenizer) -> tuple[list[int], list[int]]:
     """Ids the tokenizer puts before a text, and those it puts after it.
 

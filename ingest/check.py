@@ -74,7 +74,7 @@ def _compare(shelf: Shelf) -> Report:
     there = shelf.index.versions()
     visible = shelf.index.visible_versions()
     published = shelf.ledger.versions(shelf.name)
-    writing = set(shelf.writing)  # none begins while `changing` is held
+    writing = set(shelf.writing)  # one that begins now has nothing in `there`
     counted = {version: there.get(version, 0) for version in published}
     # told by the facets of all versions at once, made sure of one by one: what follows is a deletion
     short = [

@@ -17,6 +17,10 @@ CREATE TABLE IF NOT EXISTS versions (
     title TEXT NOT NULL, language TEXT NOT NULL, chunks INTEGER NOT NULL,
     recipe TEXT NOT NULL
 );
+CREATE TABLE IF NOT EXISTS tunings (
+    collection TEXT PRIMARY KEY REFERENCES collections(name) ON DELETE CASCADE,
+    tuning TEXT NOT NULL
+);
 CREATE TABLE IF NOT EXISTS likenesses (
     version TEXT NOT NULL REFERENCES versions(id) ON DELETE CASCADE,
     collection TEXT NOT NULL, band INTEGER NOT NULL, bits TEXT NOT NULL,
@@ -73,7 +77,36 @@ CREATE TABLE IF NOT EXISTS sources (
     collection TEXT NOT NULL REFERENCES collections(name) ON DELETE CASCADE,
     root TEXT NOT NULL, include TEXT NOT NULL, exclude TEXT NOT NULL,
     every_s INTEGER, watch INTEGER NOT NULL,
-    due TEXT, mark TEXT, job TEXT, problem TEXT
+    due TEXT, mark TEXT, job TEXT REFERENCES jobs(id) ON DELETE SET NULL, problem TEXT
+);
+CREATE TABLE IF NOT EXISTS feedback (
+    collection TEXT NOT NULL REFERENCES collections(name) ON DELETE CASCADE,
+    query TEXT NOT NULL, uri TEXT NOT NULL, quote TEXT NOT NULL,
+    up INTEGER NOT NULL, updated TEXT NOT NULL,
+    PRIMARY KEY (collection, query, uri, quote)
+);
+CREATE TABLE IF NOT EXISTS query_sets (
+    name TEXT PRIMARY KEY, origin TEXT NOT NULL, created TEXT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS set_queries (
+    query_set TEXT NOT NULL REFERENCES query_sets(name) ON DELETE CASCADE,
+    position INTEGER NOT NULL,
+    id TEXT NOT NULL, text TEXT NOT NULL, language TEXT NOT NULL, relevant TEXT NOT NULL,
+    PRIMARY KEY (query_set, position)
+);
+CREATE TABLE IF NOT EXISTS runs (
+    id TEXT PRIMARY KEY, query_set TEXT NOT NULL, collection TEXT NOT NULL,
+    ranking TEXT NOT NULL, dim INTEGER, exact INTEGER NOT NULL, funnel TEXT,
+    encoder TEXT NOT NULL, fingerprint TEXT NOT NULL, recipe TEXT NOT NULL,
+    state TEXT NOT NULL, problem TEXT,
+    done INTEGER NOT NULL DEFAULT 0, total INTEGER NOT NULL,
+    missing INTEGER NOT NULL DEFAULT 0, left_out INTEGER NOT NULL DEFAULT 0,
+    created TEXT NOT NULL, seconds REAL, report TEXT
+);
+CREATE TABLE IF NOT EXISTS run_results (
+    run TEXT NOT NULL REFERENCES runs(id) ON DELETE CASCADE,
+    position INTEGER NOT NULL, result TEXT NOT NULL,
+    PRIMARY KEY (run, position)
 );
 """
 

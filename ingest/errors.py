@@ -17,7 +17,8 @@ StoreError                nothing can go on until somebody acts
 ├── IndexUnavailable      the server does not answer
 ├── IndexDamaged          the files of the index can't be read, or points are missing
 └── DiskFull              free space is below the floor
-UnknownCollection, UnknownDocument, UnknownPage, UnknownJob
+UnknownCollection, UnknownDocument, UnknownPage, UnknownJob, UnknownSource
+SourceBusy                a named source is being synced already
 """
 
 
@@ -108,4 +109,12 @@ class UnknownPage(LookupError):
 
 
 class UnknownJob(LookupError):
+    pass
+
+
+class UnknownSource(LookupError):
+    pass
+
+
+class SourceBusy(Exception):
     pass

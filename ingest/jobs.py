@@ -146,6 +146,20 @@ class Jobs:
         with self._db.write() as db:
             _add_items(db, job, [source], "removed")
 
+    def condense(self, job: str) -> None:
+        """Keep of a finished job what happened in it; of one in which nothing did, nothing."""
+        with self._db.write() as db:
+            db.execute(
+                "DELETE FROM items WHERE job = ?1 AND outcome = 'unchanged' "
+                "AND (SELECT finished FROM jobs WHERE id = ?1) IS NOT NULL",
+                (job,),
+            )
+            db.execute(
+                "DELETE FROM jobs WHERE id = ?1 AND state = 'done' "
+                "AND NOT EXISTS (SELECT 1 FROM items WHERE job = ?1)",
+                (job,),
+            )
+
     def latest(self, limit: int = 50, *, offset: int = 0, collection: str | None = None) -> list[Job]:
         """Newest first, of all collections or of one."""
         rows = self._db.read(

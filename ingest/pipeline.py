@@ -7,26 +7,29 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 import embedder
-from embedder.encoder import Encoder
+from embedder.encoder import Encoder, Vectors
 from embedder.errors import UnsupportedModel
-from ingest import likeness, windows
-from ingest.chunk import CHUNKER_VERSION, chunk
+from ingest import lexical, likeness, windows
+from ingest.analysis import ANALYSIS_VERSION
+from ingest.chunk import CHUNKER_VERSION, TokenSpans, chunk
 from ingest.errors import IndexDamaged, NotPossible
-from ingest.index.contract import Chunking, Contract, Index
+from ingest.index.contract import Chunking, Contract, Funnel, Index
 from ingest.jobs import Outcome
 from ingest.ledger import Described, Ledger
 from ingest.parse import PARSER_VERSION
 from ingest.records import Chunk, Document, Element, Stage
 from ingest.sentences import sentences
 
-RECIPE = f"parser {PARSER_VERSION}, chunker {CHUNKER_VERSION}"
+RECIPE = f"parser {PARSER_VERSION}, chunker {CHUNKER_VERSION}, terms {ANALYSIS_VERSION}"
 """Part of every version's id: another recipe makes another version of the same file."""
-CHUNK_SHARE = 4
-"""A chunk is at most one in so many of the tokens the encoder takes: 64 for all-MiniLM, 128 for KaLM.
+WINDOW_SHARE = 4
+"""A window is at most one in so many of the tokens the encoder takes: 64 for all-MiniLM, 128 for KaLM.
 Longer ones lose single sentences: of the phrases of 27 English documents 97 % found their document among
 10 hits at 64 tokens, 94 % at 96, 91 % at 128 (all-MiniLM, exact)."""
-LONGEST_CHUNK = 128
+LONGEST_WINDOW = 128
 """Tokens; nobody measured longer ones with an encoder of a longer window."""
+CHUNK_WINDOWS = 2
+"""Windows in a chunk: of what is read first, most has the answer so (docs/long-texts.md)."""
 _BATCH = 64
 """Chunks between two writes: some seconds of work on a CPU, so stopping is quick."""
 
@@ -50,6 +53,8 @@ class Shelf:
     index: Index
     encoder: Encoder
     ledger: Ledger
+    funnel: Funnel | None = None
+    """How searches find their candidates, once it was tuned."""
     changing: threading.RLock = field(default_factory=threading.RLock, compare=False, repr=False)
     """Held while index and ledger are brought from one state to the next."""
     writing: set[str] = field(default_factory=set, compare=False, repr=False)
@@ -114,9 +119,9 @@ def _check_chunking(chunking: Chunking, encoder: Encoder) -> None:
 
 
 def default_chunking(encoder: Encoder) -> Chunking:
-    """What benchmarks/long_texts.py found best."""
-    window = min(encoder.card.window // CHUNK_SHARE, LONGEST_CHUNK)
-    return Chunking("windows", window, window)
+    """Passages long enough to read, windows short enough to be found (docs/long-texts.md)."""
+    window = min(encoder.card.window // WINDOW_SHARE, LONGEST_WINDOW)
+    return Chunking("windows", CHUNK_WINDOWS * window, window)
 
 
 class Watch(Protocol):
@@ -155,35 +160,46 @@ def ingest(document: Document, shelf: Shelf, parse: Parse, watch: Watch) -> Repo
 
 
 def _ingest(document: Document, version: str, shelf: Shelf, parse: Parse, watch: Watch) -> Report:
-    ledger, recipe = shelf.ledger, shelf.index.contract.recipe
-    before = ledger.published_version(document.id)
-    known = ledger.chunks_of(version)
-    if before == version and known is not None:
-        ledger.clear_failure(document.id)
-        return Report("unchanged", known)
-    if known is not None and (outcome := _publish(document, version, shelf, None)):
-        return Report(outcome, known)
-
+    if report := recognise(document, version, shelf):
+        return report
     watch.enter("parse")
     elements = parse(document)
     watch.add(len(elements))
-    chunks = _chunk(document, version, shelf, elements, watch)
-    bits = likeness.fingerprint("\n".join(chunk.text for chunk in chunks))
-    twins = ledger.alike(document.collection, bits, document.id)
+    watch.enter("chunk")
+    chunks, described = cut(document, version, elements, shelf.encoder.token_spans, shelf.index.contract)
+    watch.add(len(chunks))
+    notes = twins(document, described, shelf)
     for _ in range(_TRIES):
         _write(chunks, shelf, watch)
-        if outcome := _publish(document, version, shelf, Described.of(chunks, bits, recipe)):
+        if outcome := publish(document, version, shelf, described):
             break
     else:
         raise IndexDamaged(f"{len(chunks)} chunks of {document.source.name} do not stay in {shelf.name!r}")
     watch.enter("verify")
-    notes = [f"nearly the same text as {twin}" for twin in twins[:1]]
     if not _finds_itself(chunks, shelf):
         notes.append("a sentence of its own does not find it: many others may be like it")
     return Report(outcome, len(chunks), "; ".join(notes) or None)
 
 
-def _publish(
+def recognise(document: Document, version: str, shelf: Shelf) -> Report | None:
+    """What became of a document whose content is published already; None if there is work to do."""
+    known = shelf.ledger.chunks_of(version)
+    if known is None:
+        return None
+    if shelf.ledger.published_version(document.id) == version:
+        shelf.ledger.clear_failure(document.id)
+        return Report("unchanged", known)
+    outcome = publish(document, version, shelf, None)
+    return Report(outcome, known) if outcome else None
+
+
+def twins(document: Document, described: Described, shelf: Shelf) -> list[str]:
+    """In words, which other document has nearly the same text."""
+    alike = shelf.ledger.alike(document.collection, described.likeness, document.id)
+    return [f"nearly the same text as {twin}" for twin in alike[:1]]
+
+
+def publish(
     document: Document, version: str, shelf: Shelf, described: Described | None
 ) -> Literal["added", "changed", "alias"] | None:
     """Show the version's points, then take the old ones away; `described` is None if it is known already.
@@ -222,32 +238,52 @@ def settle(version: str, shelf: Shelf) -> None:
         shelf.ledger.forget_version(version)
 
 
-def _chunk(
-    document: Document, version: str, shelf: Shelf, elements: Sequence[Element], watch: Watch
-) -> list[Chunk]:
-    watch.enter("chunk")
+def cut(
+    document: Document,
+    version: str,
+    elements: Sequence[Element],
+    token_spans: TokenSpans,
+    contract: Contract,
+) -> tuple[list[Chunk], Described]:
+    """The chunks of a document, and what the ledger keeps of their text."""
     chunks = list(
         chunk(
             elements,
             version=version,
             name=document.source.name,
-            token_spans=shelf.encoder.token_spans,
-            max_tokens=shelf.index.contract.chunking.chunk_tokens,
+            token_spans=token_spans,
+            max_tokens=contract.chunking.chunk_tokens,
         )
     )
-    watch.add(len(chunks))
-    return chunks
+    bits = likeness.fingerprint("\n".join(one.text for one in chunks))
+    return chunks, Described.of(chunks, bits, contract.recipe)
 
 
 def _write(chunks: Sequence[Chunk], shelf: Shelf, watch: Watch) -> None:
     """Encode and write, hidden. Ids depend on version and position only, so a second try overwrites."""
-    for batch in _batches(chunks):
+    for batch in batches(chunks):
         watch.enter("encode")
-        vectors = windows.encode(batch, shelf.encoder, shelf.index.contract.chunking)
-        watch.add(sum(len(shelf.encoder.token_spans(chunk.text)) for chunk in batch))
+        vectors, tokens = encode(batch, shelf.encoder, shelf.index.contract)
+        watch.add(tokens)
         watch.enter("write")
-        shelf.index.upsert(batch, vectors)
+        write(batch, vectors, shelf.index)
         watch.add(len(batch))
+
+
+def encode(chunks: Sequence[Chunk], encoder: Encoder, contract: Contract) -> tuple[list[Vectors], int]:
+    """The vectors of one batch of a document, each `(windows, dim)`; and how many tokens it has."""
+    vectors = windows.encode(chunks, encoder, contract.chunking)
+    return vectors, sum(len(encoder.token_spans(chunk.text)) for chunk in chunks)
+
+
+def write(chunks: Sequence[Chunk], vectors: Sequence[Vectors], index: Index) -> None:
+    """Hidden; what is there already is overwritten by the same."""
+    index.upsert(chunks, vectors, lexical.encode_documents([_words(chunk) for chunk in chunks]))
+
+
+def _words(chunk: Chunk) -> str:
+    """What a lexical search looks through."""
+    return "\n".join((chunk.title, *chunk.heading[-1:], chunk.text))
 
 
 def _finds_itself(chunks: Sequence[Chunk], shelf: Shelf) -> bool:
@@ -262,6 +298,7 @@ def _finds_itself(chunks: Sequence[Chunk], shelf: Shelf) -> bool:
     return False
 
 
-def _batches(chunks: Sequence[Chunk]) -> Iterator[Sequence[Chunk]]:
+def batches(chunks: Sequence[Chunk]) -> Iterator[Sequence[Chunk]]:
+    """What is encoded and written at once."""
     for start in range(0, len(chunks), _BATCH):
         yield chunks[start : start + _BATCH]

@@ -1,7 +1,7 @@
 """Read files in a child process: what a file does to its reader it does to nobody else.
 
-The child has limits of time and memory, no network, no other programs, no secrets, and talks JSON
-lines. One that exceeds a limit is killed and the next file gets a new one.
+The child has limits of time and memory, no network, no other programs but tesseract, no secrets, and
+talks JSON lines. One that exceeds a limit is killed and the next file gets a new one.
 """
 
 import base64
@@ -22,6 +22,7 @@ from typing import Any
 
 from ingest import errors
 from ingest.errors import IngestError, ParseLimit, UnknownPage
+from ingest.parse.ocr import TESSERACT
 from ingest.records import Element, Picture
 
 _FILES_PER_CHILD = 200
@@ -35,6 +36,8 @@ _FORBIDDEN = frozenset(
     "socket.sendto subprocess.Popen os.exec os.fork os.forkpty os.posix_spawn os.spawn os.system".split()
 )
 """Python's audit events that a reader of files has no business with."""
+_PASSED_ON = ("PATH", "TESSDATA_PREFIX")
+"""Where tesseract and its languages are: the one program that may be started."""
 
 
 class ParseWorker:
@@ -91,6 +94,7 @@ class ParseWorker:
                 "HOME": self._folder.name,
                 "TMPDIR": self._folder.name,
                 "LANG": "C.UTF-8",
+                **{name: value for name in _PASSED_ON if (value := os.environ.get(name))},
             },
             start_new_session=True,  # Ctrl-C is for the service, which stops its children in order
         )
@@ -255,8 +259,8 @@ def _limit(memory_mb: int) -> None:
     sys.addaudithook(_refuse)
 
 
-def _refuse(event: str, _: tuple[object, ...]) -> None:
-    if event in _FORBIDDEN:
+def _refuse(event: str, about: tuple[object, ...]) -> None:
+    if event in _FORBIDDEN and not (event == "subprocess.Popen" and about[0] == TESSERACT is not None):
         raise PermissionError(f"{event} is not for a reader of files")
 
 

@@ -1,1 +1,3 @@
-"""The KaLM recipe: fine-tuning the encoder. Nothing is here yet; it is issue 6 of this project."""
+"""The KaLM recipe: a base model and data -> an encoder. Knows no documents and no index."""
+
+import embedder  # noqa: F401 hides a torch-npu without CANN before anybody imports torch

@@ -6,7 +6,18 @@ import uvicorn
 from fastapi import FastAPI
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
-from app.api import collections, documents, embeddings, errors, health, jobs, metrics, questions
+from app.api import (
+    collections,
+    documents,
+    embeddings,
+    errors,
+    evaluations,
+    health,
+    jobs,
+    metrics,
+    questions,
+    sources,
+)
 from app.api.limits import Gate
 from app.keys import Keys
 from app.service import Service
@@ -24,7 +35,17 @@ def create_app(service: Service, keys: Keys, *, loopback: bool) -> FastAPI:
     app.state.keys = keys
     app.state.metrics = metrics.Metrics(service)
     errors.install(app)
-    for noun in (health, metrics, embeddings, questions, collections, documents, jobs):
+    for noun in (
+        health,
+        metrics,
+        embeddings,
+        questions,
+        collections,
+        documents,
+        jobs,
+        sources,
+        evaluations,
+    ):
         app.include_router(noun.router)
     if loopback:
         app.add_middleware(TrustedHostMiddleware, allowed_hosts=LOOPBACK_HOSTS)

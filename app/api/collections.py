@@ -6,8 +6,20 @@ from datetime import datetime
 from fastapi import APIRouter, Request
 
 from app.api.auth import admin, editor, reader
-from app.schemas import Check, Chunking, Collection, MissingPoints, NewCollection, UnknownPoints
+from app.schemas import (
+    Check,
+    Chunking,
+    Collection,
+    Dims,
+    Funnel,
+    MissingPoints,
+    NewCollection,
+    Setting,
+    Tuning,
+    UnknownPoints,
+)
 from app.service import Service
+from ingest import tuning as tuning_of
 from ingest.check import Report
 from ingest.pipeline import default_chunking
 
@@ -41,6 +53,39 @@ def delete(name: str, request: Request) -> None:
     """Drop a collection with everything in it."""
     service: Service = request.app.state.service
     service.delete_collection(name)
+
+
+@router.put("/{name}/dims", dependencies=[admin])
+def set_dims(name: str, body: Dims, request: Request) -> Collection:
+    """Store these prefixes beside the full vector, and no others; cut from it, nothing is encoded."""
+    service: Service = request.app.state.service
+    service.set_dims(name, body.dims)
+    return collection(name, request)
+
+
+@router.get("/{name}/tuning", dependencies=[reader])
+def tuning(name: str, request: Request) -> Tuning | None:
+    """What each width and funnel gave when it was last measured; null if it never was."""
+    service: Service = request.app.state.service
+    found = service.tuning(name)
+    return _tuning(found) if found else None
+
+
+@router.post("/{name}/tuning", dependencies=[admin])
+def tune(name: str, request: Request) -> Tuning:
+    """Measure every width and funnel on the collection's own sentences, and search by the best."""
+    service: Service = request.app.state.service
+    return _tuning(service.tune(name))
+
+
+def _tuning(found: tuning_of.Tuning) -> Tuning:
+    return Tuning(
+        queries=found.queries,
+        chunks=found.chunks,
+        measured=found.measured,
+        settings=[Setting(**asdict(one)) for one in found.settings],
+        chosen=Funnel(**asdict(found.chosen)) if found.chosen else None,
+    )
 
 
 @router.post("/{name}/check", dependencies=[admin])

@@ -8,6 +8,8 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+from app.evaluation.sets import InvalidSet
+from app.evaluation.store import UnknownRun, UnknownSet
 from app.schemas import ErrorBody, ErrorResponse
 from app.service import NotAllowed
 from embedder.errors import Draining, Overloaded, TextTooLong, UnknownDim
@@ -18,11 +20,13 @@ from ingest.errors import (
     IngestError,
     NotAllowedHere,
     NotPossible,
+    SourceBusy,
     StoreError,
     UnknownCollection,
     UnknownDocument,
     UnknownJob,
     UnknownPage,
+    UnknownSource,
     WrongEncoder,
 )
 
@@ -62,6 +66,11 @@ _ANSWERS: dict[type[Exception], _Answer] = {
     UnknownDocument: _Answer(404, INVALID, "document_not_found"),
     UnknownPage: _Answer(404, INVALID, "page_not_found", "number"),
     UnknownJob: _Answer(404, INVALID, "job_not_found"),
+    UnknownSet: _Answer(404, INVALID, "query_set_not_found", "query_set"),
+    UnknownRun: _Answer(404, INVALID, "run_not_found"),
+    InvalidSet: _Answer(400, INVALID, "invalid_query_set", "files"),
+    UnknownSource: _Answer(404, INVALID, "source_not_found"),
+    SourceBusy: _Answer(409, INVALID, "source_busy"),
     NotAllowedHere: _Answer(403, "permission_error", "not_allowed", "place"),
     NotPossible: _Answer(400, INVALID, "not_possible"),
     UnknownDim: _Answer(400, INVALID, "unknown_dim", "dim"),

@@ -9,7 +9,12 @@ from app.schemas import ErrorBody
 
 JSON_BYTES = 16 << 20
 """2048 texts of 8192 tokens do not fit, nor should they come in one request."""
-UPLOADS = {"/v1/documents": 100, "/v1/documents/preflight": 100, "/v1/documents/preview": 1}
+UPLOADS = {
+    "/v1/documents": 100,
+    "/v1/documents/preflight": 100,
+    "/v1/documents/preview": 1,
+    "/v1/evaluations/sets": 3,
+}
 """Largest files that one upload may hold, by path."""
 _FORM_BYTES = 1 << 20
 """That a form needs around its files."""

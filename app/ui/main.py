@@ -12,6 +12,8 @@ manage = [
     st.Page("views/jobs.py", title=t("nav_jobs"), icon=":material/progress_activity:"),
     st.Page("views/library.py", title=t("nav_library"), icon=":material/library_books:"),
     st.Page("views/collections.py", title=t("nav_collections"), icon=":material/inventory_2:"),
+    st.Page("views/evaluation.py", title=t("nav_evaluation"), icon=":material/speed:"),
+    st.Page("views/lab.py", title=t("nav_lab"), icon=":material/straighten:"),
     st.Page("views/document.py", title=t("nav_document"), visibility="hidden"),
 ]
 use = [

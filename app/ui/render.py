@@ -51,14 +51,20 @@ _TURNED = """
 <style>
 .stMain, section[data-testid='stSidebar'] {direction: rtl}
 .stApp .stElementContainer, .stApp .stElementContainer * {text-align: start}
+.stVegaLiteChart {direction: ltr}
 </style>
 """
 _SNIPPET_CHARS = 700
 """Of a hit that are shown; the rest is one click away."""
 
 
+def as_figure(text: str) -> str:
+    """Signs and arrows that stay where they are on a page written from the right."""
+    return f"\u2066{text}\u2069"
+
+
 def direction(right_to_left: bool) -> str:
-    """Style that turns the page round for languages written from the right."""
+    """Style that turns the page round for languages written from the right; charts stay as they are."""
     return _TURNED if right_to_left else ""
 
 

@@ -6,6 +6,7 @@ from typing import Any, Literal, Protocol
 
 from embedder.encoder import Vectors
 from ingest.errors import IndexDamaged
+from ingest.lexical import SparseVector
 from ingest.records import Chunk, Hit
 
 
@@ -48,6 +49,16 @@ class Contract:
 
 
 @dataclass(frozen=True, slots=True)
+class Funnel:
+    """How candidates for the full vector are found."""
+
+    dim: int
+    """The stored prefix that finds them."""
+    candidates: int
+    """How many, for ten results."""
+
+
+@dataclass(frozen=True, slots=True)
 class Where:
     """What a search may return. An empty field does not filter."""
 
@@ -67,8 +78,12 @@ class Index(Protocol):
 
     contract: Contract
 
-    def upsert(self, chunks: Sequence[Chunk], vectors: Sequence[Vectors]) -> None:
+    def upsert(
+        self, chunks: Sequence[Chunk], vectors: Sequence[Vectors], terms: Sequence[SparseVector]
+    ) -> None:
         """Write points, hidden; `vectors` of each chunk are `(windows, full width)`, prefixes are cut here.
+
+        `terms` of each are for `search_terms`.
 
         Durable when it returns. Raises DiskFull before the disk is full, ValueError for vectors
         that are not finite, not of length 1 or not of the contract's width.
@@ -103,13 +118,32 @@ class Index(Protocol):
         offset: int = 0,
         dim: int | None = None,
         exact: bool = False,
+        funnel: Funnel | None = None,
         where: Where = EVERYTHING,
     ) -> list[Hit]:
         """The nearest published chunks to `vector` `(full width,)`, best first.
 
-        At full width this is a funnel in one query: the coarse prefix picks candidates, the full
-        vector orders them; `exact` skips the funnel. A smaller stored `dim` searches that prefix
-        alone. Raises UnknownDim for a width that is not stored.
+        At full width this is a funnel in one query: a stored prefix picks candidates (the smallest one,
+        unless `funnel` says which), the full vector orders them; `exact` skips the funnel. A smaller
+        stored `dim` searches that prefix alone. Raises UnknownDim for a width that is not stored.
+        """
+        ...
+
+    def add_dim(self, dim: int) -> None:
+        """Store one more prefix, cut from the stored full vectors; searches and writes go on meanwhile.
+
+        Nothing is encoded. Killed in between, it can be called again.
+        """
+        ...
+
+    def drop_dim(self, dim: int) -> None:
+        """Stop storing a prefix. Raises ValueError for the full width."""
+        ...
+
+    def search_terms(self, terms: SparseVector, *, limit: int, where: Where = EVERYTHING) -> list[Hit]:
+        """The published chunks that share terms with a query, by BM25, best first.
+
+        The IDF is the collection's; scores are sums over the query's terms and mean nothing across queries.
         """
         ...
 

@@ -17,10 +17,15 @@ from embedder.encoder import Vectors
 from embedder.pooling import truncate
 from ingest.errors import IndexDamaged, IndexLocked
 from ingest.index import schema
-from ingest.index.contract import EVERYTHING, Contract, Where, chunk_from, payload
+from ingest.index.contract import EVERYTHING, Contract, Funnel, Where, chunk_from, payload
+from ingest.lexical import SparseVector
 from ingest.records import Chunk, Hit
 
 _SCROLL_POINTS = 1000
+_DISTANCE = edge.Distance.Dot
+"""Of unit vectors: the cosine."""
+_MAX_SIM = edge.MultiVectorConfig(edge.MultiVectorComparator.MaxSim)
+_FLOAT16 = edge.VectorStorageDatatype.Float16
 _ALL = 10_000_000
 
 
@@ -53,6 +58,7 @@ class EdgeIndex:
             schema.check_encoder(name, stored, contract)
             contract = replace(stored, recipe=contract.recipe)
         self.contract = contract
+        self._filling: tuple[int, ...] = ()
         shard = folder / "shard"
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         try:
@@ -74,15 +80,15 @@ class EdgeIndex:
         plain = edge.HnswIndexConfig(m=0, ef_construct=4, full_scan_threshold=10_000)
         vectors = {
             schema.vector_name(dim): edge.EdgeVectorParams(
-                dim,
-                edge.Distance.Dot,  # of unit vectors: the cosine
-                multivector_config=edge.MultiVectorConfig(edge.MultiVectorComparator.MaxSim),
-                datatype=edge.VectorStorageDatatype.Float16,
-                hnsw_config=plain,
+                dim, _DISTANCE, multivector_config=_MAX_SIM, datatype=_FLOAT16, hnsw_config=plain
             )
             for dim in self.contract.dims
         }
-        created = edge.EdgeShard.create(str(shard), edge.EdgeConfig(vectors=vectors, hnsw_config=plain))
+        terms = edge.EdgeSparseVectorParams(modifier=edge.Modifier.Idf)
+        created = edge.EdgeShard.create(
+            str(shard),
+            edge.EdgeConfig(vectors=vectors, sparse_vectors={schema.TERMS: terms}, hnsw_config=plain),
+        )
         for field in schema.KEYWORD_FIELDS:
             created.update(edge.UpdateOperation.create_field_index(field, edge.PayloadSchemaType.Keyword))
         created.update(
@@ -97,10 +103,16 @@ class EdgeIndex:
         draft.write_text(json.dumps(asdict(self.contract), indent=1))
         draft.replace(self._folder / "contract.json")
 
-    def upsert(self, chunks: Sequence[Chunk], vectors: Sequence[Vectors]) -> None:
+    def upsert(
+        self, chunks: Sequence[Chunk], vectors: Sequence[Vectors], terms: Sequence[SparseVector]
+    ) -> None:
         points = [
-            edge.Point(chunk.id, schema.named_vectors(windows, self.contract), payload(chunk))
-            for chunk, windows in zip(chunks, vectors, strict=True)
+            edge.Point(
+                chunk.id,
+                {**schema.named_vectors(windows, self.contract, self._filling), **_named_terms(words)},
+                payload(chunk),
+            )
+            for chunk, windows, words in zip(chunks, vectors, terms, strict=True)
         ]
         for batch in schema.in_batches(len(points)):
             schema.check_disk(self._folder, self._free_bytes)
@@ -140,17 +152,18 @@ class EdgeIndex:
         offset: int = 0,
         dim: int | None = None,
         exact: bool = False,
+        funnel: Funnel | None = None,
         where: Where = EVERYTHING,
     ) -> list[Hit]:
         dim = schema.stored_dim(dim, self.contract)
         visible = _visible(where)
-        coarse = self.contract.dims[-1]
+        funnel = schema.funnel_of(self.contract, funnel)
         prefetches = None
-        if dim > coarse and not exact:
+        if dim > funnel.dim and not exact:
             prefetches = [
                 edge.Prefetch(
-                    limit=schema.candidates(limit + offset),
-                    query=_nearest(vector, coarse),
+                    limit=schema.candidates(limit + offset, funnel),
+                    query=_nearest(vector, funnel.dim),
                     filter=visible,
                 )
             ]
@@ -166,6 +179,55 @@ class EdgeIndex:
         with self._lock:
             found = self._shard.query(request)
         return [Hit(chunk_from(point.payload or {}), point.score) for point in found]
+
+    def search_terms(self, terms: SparseVector, *, limit: int, where: Where = EVERYTHING) -> list[Hit]:
+        if not len(terms.indices):
+            return []
+        request = edge.QueryRequest(
+            limit=limit,
+            query=edge.Query.Nearest(_sparse(terms), using=schema.TERMS),
+            filter=_visible(where),
+            with_payload=True,
+        )
+        with self._lock:
+            found = self._shard.query(request)
+        return [Hit(chunk_from(point.payload or {}), point.score) for point in found]
+
+    def add_dim(self, dim: int) -> None:
+        self._update(
+            edge.UpdateOperation.create_dense_vector(
+                schema.vector_name(dim), dim, _DISTANCE, multivector_config=_MAX_SIM, datatype=_FLOAT16
+            )
+        )
+        self._filling = (dim,)  # from here on points are written with it
+        after: Any = None
+        while True:
+            schema.check_disk(self._folder, self._free_bytes)
+            request = edge.ScrollRequest(
+                offset=after, limit=schema.BATCH_POINTS, with_payload=False, with_vector=True
+            )
+            with self._lock:
+                records, after = self._shard.scroll(request)
+                cut = schema.prefixes([record.vector for record in records], dim, self.contract)
+                rows = [
+                    edge.PointVectors(record.id, {schema.vector_name(dim): vectors})
+                    for record, vectors in zip(records, cut, strict=True)
+                ]
+                self._shard.update(edge.UpdateOperation.update_vectors(rows))
+            if after is None:
+                break
+        with self._lock:
+            self._shard.flush()
+            self.contract = schema.with_dim(self.contract, dim)
+            self._filling = ()
+            self._write_contract()
+
+    def drop_dim(self, dim: int) -> None:
+        with self._lock:
+            self.contract = schema.without_dim(self.contract, dim)
+            self._write_contract()
+            self._shard.update(edge.UpdateOperation.delete_vector_name(schema.vector_name(dim)))
+            self._shard.flush()
 
     def chunks(self, version: str) -> list[Chunk]:
         found: list[Chunk] = []
@@ -197,6 +259,15 @@ class EdgeIndex:
         with self._lock:
             response = self._shard.facet(edge.FacetRequest(key, limit=_ALL, exact=True, filter=where))
         return {str(hit.value): hit.count for hit in response.hits if hit.count}  # 0: deleted just now
+
+
+def _named_terms(terms: SparseVector) -> dict[str, edge.SparseVector]:
+    """None for a text without a term: the engine has no empty vectors."""
+    return {schema.TERMS: _sparse(terms)} if len(terms.indices) else {}
+
+
+def _sparse(terms: SparseVector) -> edge.SparseVector:
+    return edge.SparseVector(terms.indices.tolist(), terms.values.tolist())
 
 
 def _nearest(vector: Vectors, dim: int) -> edge.Query:

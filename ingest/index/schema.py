@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy as np
 from embedder.encoder import Vectors
 from embedder.pooling import require_dim, truncate
 from ingest.errors import DiskFull, WrongEncoder
-from ingest.index.contract import Contract
+from ingest.index.contract import Contract, Funnel
 
 KEYWORD_FIELDS = ("version", "documents", "language")
 """Payload fields with an index: what searches filter by and what is counted."""
@@ -31,12 +32,26 @@ def vector_name(dim: int) -> str:
     return f"d{dim}"
 
 
-def candidates(wanted: int) -> int:
-    """How many points the coarse prefix hands to the full vector, for `wanted` results.
+CANDIDATES = 200
+"""For ten results, unless tuned: kept the top 10 of exact search (tests/ingest/index)."""
 
-    8 for each, and never fewer than 200, kept the top 10 of exact search (tests/ingest/index).
-    """
-    return max(200, 8 * wanted)
+
+def candidates(wanted: int, funnel: Funnel) -> int:
+    """How many points the prefix hands to the full vector, for `wanted` results: at least 8 for each."""
+    return max(funnel.candidates, 8 * wanted)
+
+
+def funnel_of(contract: Contract, funnel: Funnel | None) -> Funnel:
+    """The one asked for, if its prefix is stored, else the smallest prefix."""
+    if funnel is not None and funnel.dim in contract.dims[1:]:
+        return funnel
+    return Funnel(contract.dims[-1], CANDIDATES)
+
+
+def prefixes(stored: Sequence[Any], dim: int, contract: Contract) -> list[list[list[float]]]:
+    """The first `dim` numbers of each point's full vectors, of length 1. stored: named vectors of points."""
+    full = vector_name(contract.dims[0])
+    return [truncate(np.array(named[full], np.float32), dim).tolist() for named in stored]
 
 
 def check_vectors(vectors: Vectors, contract: Contract) -> None:
@@ -48,10 +63,28 @@ def check_vectors(vectors: Vectors, contract: Contract) -> None:
         raise ValueError("vectors must be finite and of length 1")
 
 
-def named_vectors(vectors: Vectors, contract: Contract) -> dict[str, Any]:
-    """Of a point: each stored width by its name, rows of numbers. vectors: (windows, full width)."""
+TERMS = "terms"
+"""The sparse vector's name."""
+
+
+def named_vectors(vectors: Vectors, contract: Contract, filling: Sequence[int] = ()) -> dict[str, Any]:
+    """Of a point: each stored width by its name, rows of numbers. vectors: (windows, full width).
+
+    `filling`: widths that are being added.
+    """
     check_vectors(vectors, contract)
-    return {vector_name(dim): truncate(vectors, dim).tolist() for dim in contract.dims}
+    return {vector_name(dim): truncate(vectors, dim).tolist() for dim in (*contract.dims, *filling)}
+
+
+def with_dim(contract: Contract, dim: int) -> Contract:
+    return replace(contract, dims=tuple(sorted({*contract.dims, dim}, reverse=True)))
+
+
+def without_dim(contract: Contract, dim: int) -> Contract:
+    """Raises ValueError for the full width."""
+    if dim == contract.dims[0]:
+        raise ValueError(f"{dim} dims are the full vector, from which all others are cut")
+    return replace(contract, dims=tuple(one for one in contract.dims if one != dim))
 
 
 def stored_dim(dim: int | None, contract: Contract) -> int:

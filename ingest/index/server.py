@@ -13,12 +13,16 @@ from embedder.encoder import Vectors
 from embedder.pooling import truncate
 from ingest.errors import IndexDamaged, IndexUnavailable
 from ingest.index import schema
-from ingest.index.contract import EVERYTHING, Contract, Where, chunk_from, payload
+from ingest.index.contract import EVERYTHING, Contract, Funnel, Where, chunk_from, payload
+from ingest.lexical import SparseVector
 from ingest.records import Chunk, Hit
 
 T = TypeVar("T")
 
 _SCROLL_POINTS = 1000
+_DISTANCE = models.Distance.DOT
+"""Of unit vectors: the cosine."""
+_MAX_SIM = models.MultiVectorConfig(comparator=models.MultiVectorComparator.MAX_SIM)
 _ALL = 1_000_000
 PREFIX = "kalm_"
 """Of our collections' names on the server."""
@@ -47,6 +51,7 @@ class ServerIndex:
         self._lock = threading.RLock()
         self._client = client
         self._name = PREFIX + name
+        self._filling: tuple[int, ...] = ()
         stored = read_contract(client, name)
         if stored is None:
             self.contract = contract
@@ -62,15 +67,14 @@ class ServerIndex:
             vectors_config={
                 schema.vector_name(dim): models.VectorParams(
                     size=dim,
-                    distance=models.Distance.DOT,  # of unit vectors: the cosine
-                    multivector_config=models.MultiVectorConfig(
-                        comparator=models.MultiVectorComparator.MAX_SIM
-                    ),
+                    distance=_DISTANCE,
+                    multivector_config=_MAX_SIM,
                     datatype=models.Datatype.FLOAT16,
                     on_disk=dim == self.contract.dims[0] and len(self.contract.dims) > 1,
                 )
                 for dim in self.contract.dims
             },
+            sparse_vectors_config={schema.TERMS: models.SparseVectorParams(modifier=models.Modifier.IDF)},
             metadata=self._metadata(),
         )
         for field in schema.KEYWORD_FIELDS:
@@ -80,14 +84,16 @@ class ServerIndex:
     def _metadata(self) -> dict[str, Any]:
         return {"contract": asdict(self.contract)}
 
-    def upsert(self, chunks: Sequence[Chunk], vectors: Sequence[Vectors]) -> None:
+    def upsert(
+        self, chunks: Sequence[Chunk], vectors: Sequence[Vectors], terms: Sequence[SparseVector]
+    ) -> None:
         points = [
             models.PointStruct(
                 id=chunk.id,
-                vector=schema.named_vectors(windows, self.contract),
+                vector={**schema.named_vectors(windows, self.contract, self._filling), **_named_terms(words)},
                 payload=payload(chunk),
             )
-            for chunk, windows in zip(chunks, vectors, strict=True)
+            for chunk, windows, words in zip(chunks, vectors, terms, strict=True)
         ]
         for batch in schema.in_batches(len(points)):
             self._write(partial(self._client.upsert, self._name, points[batch], wait=True))
@@ -125,17 +131,18 @@ class ServerIndex:
         offset: int = 0,
         dim: int | None = None,
         exact: bool = False,
+        funnel: Funnel | None = None,
         where: Where = EVERYTHING,
     ) -> list[Hit]:
         dim = schema.stored_dim(dim, self.contract)
         visible = _visible(where)
-        coarse = self.contract.dims[-1]
+        funnel = schema.funnel_of(self.contract, funnel)
         prefetch = None
-        if dim > coarse and not exact:
+        if dim > funnel.dim and not exact:
             prefetch = models.Prefetch(
-                query=_cut(vector, coarse),
-                using=schema.vector_name(coarse),
-                limit=schema.candidates(limit + offset),
+                query=_cut(vector, funnel.dim),
+                using=schema.vector_name(funnel.dim),
+                limit=schema.candidates(limit + offset, funnel),
                 filter=visible,
             )
         found = self._call(
@@ -154,6 +161,64 @@ class ServerIndex:
             )
         )
         return [Hit(chunk_from(point.payload or {}), point.score) for point in found]
+
+    def search_terms(self, terms: SparseVector, *, limit: int, where: Where = EVERYTHING) -> list[Hit]:
+        if not len(terms.indices):
+            return []
+        found = self._call(
+            lambda: (
+                self._client.query_points(
+                    self._name,
+                    query=_sparse(terms),
+                    using=schema.TERMS,
+                    query_filter=_visible(where),
+                    limit=limit,
+                    with_payload=True,
+                ).points
+            )
+        )
+        return [Hit(chunk_from(point.payload or {}), point.score) for point in found]
+
+    def add_dim(self, dim: int) -> None:
+        name = schema.vector_name(dim)
+        if name not in self._call(self._vector_names):
+            float16 = models.VectorStorageDatatype.FLOAT16
+            vector = models.DenseVectorConfig(
+                size=dim, distance=_DISTANCE, multivector_config=_MAX_SIM, datatype=float16
+            )
+            config = models.DenseVectorNameConfig(dense=vector)
+            self._write(lambda: self._client.create_vector_name(self._name, name, config, wait=True))
+        self._filling = (dim,)  # from here on points are written with it
+        after: Any = None
+        full = schema.vector_name(self.contract.dims[0])
+        while True:
+            page = partial(self._client.scroll, self._name, limit=schema.BATCH_POINTS, with_payload=False)
+            records, after = self._call(partial(page, with_vectors=[full], offset=after))
+            cut = schema.prefixes([record.vector for record in records], dim, self.contract)
+            rows = [
+                models.PointVectors(id=record.id, vector={name: vectors})
+                for record, vectors in zip(records, cut, strict=True)
+            ]
+            if rows:
+                self._write(partial(self._client.update_vectors, self._name, rows, wait=True))
+            if after is None:
+                break
+        self._keep(schema.with_dim(self.contract, dim))
+        self._filling = ()
+
+    def drop_dim(self, dim: int) -> None:
+        self._keep(schema.without_dim(self.contract, dim))
+        name = schema.vector_name(dim)
+        if name in self._call(self._vector_names):
+            self._write(lambda: self._client.delete_vector_name(self._name, name, wait=True))
+
+    def _keep(self, contract: Contract) -> None:
+        self.contract = contract
+        self._call(lambda: self._client.update_collection(self._name, metadata=self._metadata()))
+
+    def _vector_names(self) -> set[str]:
+        vectors = self._client.get_collection(self._name).config.params.vectors
+        return set(vectors) if isinstance(vectors, dict) else set()
 
     def chunks(self, version: str) -> list[Chunk]:
         found: list[Chunk] = []
@@ -207,6 +272,15 @@ def _guard(call: Callable[[], T]) -> T:
         raise IndexUnavailable(
             f"the Qdrant server failed ({error}): check that it runs, KALM_QDRANT_URL and KALM_QDRANT_API_KEY"
         ) from error
+
+
+def _named_terms(terms: SparseVector) -> dict[str, models.SparseVector]:
+    """None for a text without a term."""
+    return {schema.TERMS: _sparse(terms)} if len(terms.indices) else {}
+
+
+def _sparse(terms: SparseVector) -> models.SparseVector:
+    return models.SparseVector(indices=terms.indices.tolist(), values=terms.values.tolist())
 
 
 def _cut(vector: Vectors, dim: int) -> list[list[float]]:

@@ -1,7 +1,11 @@
 """Which format a file is in, told by its bytes; its name only decides between kinds of text."""
 
+import re
+import struct
 import zipfile
 from pathlib import Path, PurePath
+
+import olefile
 
 from ingest.errors import NoText, PasswordProtected, UnreadableFile, UnsupportedFile
 
@@ -30,10 +34,11 @@ _OLE_STREAMS: tuple[tuple[str, str], ...] = (
     ("EncryptedPackage", "protected"),
     ("WordDocument", "in the Word format of before 2007: save it as docx"),
     ("PowerPoint Document", "in the PowerPoint format of before 2007: save it as pptx"),
-    ("__substg1.0_", "an Outlook message: save it as eml"),
+    ("__properties_version1.0", "msg"),
     ("Workbook", "xls"),
+    ("Book", "xls"),
 )
-"""Names in the directory of an OLE container, and what they tell."""
+"""Names at the top of an OLE container, and what they tell."""
 _SUFFIXES = {
     ".md": "md",
     ".markdown": "md",
@@ -44,13 +49,24 @@ _SUFFIXES = {
     ".csv": "csv",
     ".tsv": "csv",
     ".eml": "eml",
+    ".mbox": "mbox",
     ".rst": "rst",
+    ".org": "org",
+    ".json": "json",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
 }
 _CODE = frozenset(
-    ".c .cpp .cs .css .go .h .java .js .json .jsonl .kt .php .py .rb .rs .sh .sql .swift .toml .ts".split()
+    ".bat .c .cc .cfg .clj .cpp .cs .css .dart .erl .ex .go .gradle .groovy .h .hpp .hs .ini .java .jl .js "
+    ".jsx .kt .lua .m .ml .php .pl .proto .ps1 .py .r .rb .rs .scala .scss .sh .sql .svelte .swift .tf .toml "
+    ".ts .tsx .vb .vue .yaml .yml".split()
 )
 _HTML_STARTS = (b"<!doctype html", b"<html", b"<head", b"<body", b"<table", b"<div")
 _MAIL_HEADERS = (b"from:", b"received:", b"return-path:", b"message-id:", b"mime-version:", b"delivered-to:")
+_RECORDS = re.compile(rb"(\[\s*)?\{\s*\"")
+"""How JSON begins, where the name says nothing else."""
+_MAILBOX = re.compile(rb"from \S+ [^\n]*\d{4}[^\n]*\n(?=[\w-]+:)")
+"""How each mail in a file of many begins."""
 
 _ENTRIES = 10_000
 _ENTRY_BYTES = 256 << 20
@@ -92,6 +108,10 @@ def _text_format(head: bytes, name: str) -> str:
         return _SUFFIXES[suffix]
     if suffix in _CODE:
         return "code"
+    if _RECORDS.match(start):
+        return "json"
+    if _MAILBOX.match(start):
+        return "mbox"
     first_lines = start.split(b"\n", 12)[:12]
     if sum(line.startswith(_MAIL_HEADERS) for line in first_lines) >= 3:
         return "eml"
@@ -133,10 +153,8 @@ def _zip_format(path: Path, name: str) -> str:
         return "docx"  # by another name, as some programs write it
     if "epub" in mimetype or "META-INF/container.xml" in names:
         return "epub"
-    if "opendocument.text" in mimetype:
-        return "odt"
     if "opendocument" in mimetype:
-        raise UnsupportedFile(f"{name} is an OpenDocument file other than text: save it as xlsx, pptx or pdf")
+        return _open_document_format(mimetype, name)
     raise UnsupportedFile(f"{name} is a zip archive of something else than a document: unpack it first")
 
 
@@ -144,12 +162,23 @@ def _has_mimetype(entries: list[zipfile.ZipInfo]) -> bool:
     return any(entry.filename == "mimetype" and entry.file_size < 1000 for entry in entries)
 
 
+def _open_document_format(mimetype: str, name: str) -> str:
+    for kind, ending in (("text", "odt"), ("spreadsheet", "ods"), ("presentation", "odp")):
+        if f"opendocument.{kind}" in mimetype:
+            return ending
+    raise UnsupportedFile(f"{name} is an OpenDocument drawing, formula or database: save it as pdf")
+
+
 def _ole_format(path: Path, name: str) -> str:
-    """Old Office files, and new ones under a password, are OLE containers."""
-    content = path.read_bytes()
-    what = next((what for stream, what in _OLE_STREAMS if stream.encode("utf-16-le") in content), None)
+    """Old Office files, new ones under a password, and Outlook's messages are OLE containers."""
+    try:
+        with olefile.OleFileIO(path) as container:
+            streams = {entry[0] for entry in container.listdir()}
+    except (OSError, ValueError, IndexError, struct.error) as error:
+        raise UnreadableFile(f"{name} is damaged ({error}): get an undamaged copy") from error
+    what = next((what for stream, what in _OLE_STREAMS if stream in streams), None)
     if what == "protected":
         raise PasswordProtected(f"{name} is protected by a password: save it without one")
-    if what == "xls":
-        return "xls"
+    if what in ("xls", "msg"):
+        return what
     raise UnsupportedFile(f"{name} is {what or 'in an old Office format: save it as docx, pptx or pdf'}")

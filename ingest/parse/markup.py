@@ -11,6 +11,8 @@ from lxml import etree, html
 from markdown import markdown  # type: ignore[import-untyped]
 
 from ingest.errors import UnreadableFile
+from ingest.parse.archive import PARSER
+from ingest.parse.decode import decode, read_bytes
 from ingest.parse.offline import partition_docx, partition_html, partition_pptx
 from ingest.parse.tables import CELL_JOINT, rows_to_elements
 from ingest.records import Element, ElementKind
@@ -20,8 +22,9 @@ _SKIPPED = frozenset({"PageBreak", "PageNumber", "Image", "Footer", "Header"})
 _NOT_CONTENT = "|".join(
     [f"//{tag}" for tag in "script style noscript template nav svg iframe object head".split()]
     + [
-        "//*[@hidden]",
-        "//*[contains(translate(@style, ' ', ''), 'display:none')]",
+        "//comment()",  # unstructured drops a text that follows one
+        "//body//*[@hidden]",  # not the body itself: its scripts show it when they are ready
+        "//body//*[contains(translate(@style, ' ', ''), 'display:none')]",
         "//*[@role = 'navigation']",
         "//footer[not(ancestor::article or ancestor::section or ancestor::blockquote)]",
         "//li[count(*) = 1 and a/@hreflang]",  # the same page in other languages
@@ -41,7 +44,6 @@ _BLOCKS = frozenset(
 _NO_TITLE = re.compile(r"^(untitled|microsoft |powerpoint |word document|document\d*$)|^\W*$", re.IGNORECASE)
 _WORD = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 _WORD_PARTS = ("word/document.xml", "word/footnotes.xml", "word/endnotes.xml")
-_PARSER = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
 
 
 def read_html(text: str, name: str) -> list[Element]:
@@ -76,7 +78,7 @@ def read_markdown(text: str, name: str) -> list[Element]:
     return _under(title, [replace(element, text=_ANCHOR.sub("", element.text)) for element in found])
 
 
-def read_docx(path: Path) -> list[Element]:
+def read_docx(path: Path, _: str) -> list[Element]:
     """What unstructured finds, and after it what it passes over: footnotes, text boxes, form fields.
 
     Documents with macros, and templates, it refuses altogether: they give paragraphs only.
@@ -91,22 +93,24 @@ def read_docx(path: Path) -> list[Element]:
     return found if found and found[0].kind == "title" else _under(title, found)
 
 
-def read_pptx(path: str) -> list[Element]:
+def read_pptx(path: Path, _: str) -> list[Element]:
     """A slide is a page; speaker's notes belong to it."""
-    return list(_convert(partition_pptx(path, languages=_LANGUAGE, include_slide_notes=True)))
+    return list(_convert(partition_pptx(str(path), languages=_LANGUAGE, include_slide_notes=True)))
 
 
-def read_xml(data: bytes, text: str, name: str) -> Iterator[Element]:
+def read_xml(path: Path, name: str) -> Iterator[Element]:
     """The text of every element that has any, without tags; nothing outside of the file is read.
 
     A number or a mark alone, `<label>(1)</label>`, is put before the text that follows it.
     """
+    data = read_bytes(path, name)
     try:
         try:
-            root = etree.fromstring(data, _PARSER)
+            root = etree.fromstring(data, PARSER)
         except (etree.XMLSyntaxError, LookupError):
+            text = decode(data, name)
             body = text.partition("?>")[2] if text.lstrip().startswith("<?xml") else text
-            root = etree.fromstring(body.encode(), _PARSER)
+            root = etree.fromstring(body.encode(), PARSER)
     except etree.XMLSyntaxError as error:
         raise UnreadableFile(f"{name} is not well-formed xml ({error})") from error
     labels: list[str] = []
@@ -197,7 +201,7 @@ def _passed_over(archive: zipfile.ZipFile, found: list[Element]) -> Iterator[str
     for part in _WORD_PARTS:
         if part not in archive.namelist():
             continue
-        for paragraph in etree.fromstring(archive.read(part), _PARSER).iter(f"{_WORD}p"):
+        for paragraph in etree.fromstring(archive.read(part), PARSER).iter(f"{_WORD}p"):
             if _is_contents(paragraph):
                 continue
             text = "".join(_own_text(paragraph)).strip()
@@ -224,7 +228,7 @@ def _own_text(paragraph: Any) -> Iterator[str]:
 def _core_title(archive: zipfile.ZipFile) -> str:
     if "docProps/core.xml" not in archive.namelist():
         return ""
-    title = etree.fromstring(archive.read("docProps/core.xml"), _PARSER).findtext("{*}title") or ""
+    title = etree.fromstring(archive.read("docProps/core.xml"), PARSER).findtext("{*}title") or ""
     return "" if _NO_TITLE.match(title) else " ".join(title.split())
 
 

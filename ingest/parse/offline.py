@@ -8,6 +8,7 @@ import os
 import sys
 import types
 from functools import lru_cache
+from typing import Any
 
 from ingest.sentences import sentences
 
@@ -35,8 +36,23 @@ _stand_in = types.ModuleType("unstructured.nlp.tokenize")
 vars(_stand_in).update(sent_tokenize=_sent_tokenize, word_tokenize=_word_tokenize, pos_tag=_pos_tag)
 sys.modules["unstructured.nlp.tokenize"] = _stand_in
 
-from unstructured.partition.docx import partition_docx  # noqa: E402
-from unstructured.partition.html import partition_html  # noqa: E402
-from unstructured.partition.pptx import partition_pptx  # noqa: E402
 
-__all__ = ["partition_docx", "partition_html", "partition_pptx"]
+# each is imported with the first file that needs it: all of them take a second
+
+
+def partition_docx(*file: str, **options: Any) -> list[Any]:
+    from unstructured.partition.docx import partition_docx as partition
+
+    return list(partition(*file, **options))
+
+
+def partition_html(*file: str, **options: Any) -> list[Any]:
+    from unstructured.partition.html import partition_html as partition
+
+    return list(partition(*file, **options))
+
+
+def partition_pptx(*file: str, **options: Any) -> list[Any]:
+    from unstructured.partition.pptx import partition_pptx as partition
+
+    return list(partition(*file, **options))

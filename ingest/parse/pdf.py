@@ -13,7 +13,8 @@ from typing import Any
 import pypdfium2
 import pypdfium2.raw as pdfium
 
-from ingest.errors import NoText, PasswordProtected, UnreadableFile
+from ingest.errors import PasswordProtected, UnreadableFile
+from ingest.parse.scan import read_pictures
 from ingest.records import Element
 
 log = logging.getLogger(__name__)
@@ -49,9 +50,9 @@ class _Line:
 
 
 def read_pdf(path: Path, name: str) -> list[Element]:
-    """Headings (by letter size), paragraphs and their pages.
+    """Headings (by letter size), paragraphs and their pages; pictures of pages through OCR, if it is there.
 
-    Raises PasswordProtected, UnreadableFile if it is damaged, NoText if its pages are pictures.
+    Raises PasswordProtected, UnreadableFile if it is damaged, NoText if nothing is on its pages.
     """
     try:
         document = pypdfium2.PdfDocument(path)
@@ -60,15 +61,11 @@ def read_pdf(path: Path, name: str) -> list[Element]:
             raise PasswordProtected(f"{name} is protected by a password: save it without one") from error
         raise UnreadableFile(f"{name} is damaged ({error}): get an undamaged copy") from error
     with document:
-        pages = len(document)
-        lines = [line for number in range(pages) for line in _page_lines(document, number)]
+        lines = [line for number in range(len(document)) for line in _page_lines(document, number)]
         title = (document.get_metadata_dict().get("Title") or "").strip("\0 ")
-    if not lines:
-        raise NoText(
-            f"{name} is pictures only (0 of {pages} pages have text that can be read): "
-            "run it through OCR first (ocrmypdf)"
-        )
-    elements = list(_elements(lines))
+        elements = list(_elements(lines)) if lines else []
+        elements += read_pictures(document, name, {line.page for line in lines})
+    elements.sort(key=lambda element: element.page or 0)
     if title and not _NO_TITLE.match(title) and title != elements[0].text:
         elements.insert(0, Element("title", title, page=1))
     return elements

@@ -3,8 +3,10 @@
 import re
 from collections.abc import Iterator
 from itertools import pairwise
+from pathlib import Path
 from textwrap import dedent
 
+from ingest.parse.decode import read_bytes
 from ingest.records import Element
 
 _PARAGRAPH = re.compile(r"\n[^\S\n]*\n+")
@@ -25,7 +27,7 @@ _CODE_LINES = 40
 """Lines in one element of source code."""
 
 
-def read_text(text: str) -> Iterator[Element]:
+def read_text(text: str, _: str = "") -> Iterator[Element]:
     """Paragraphs are set apart by blank lines; a short first one that is no sentence is the title, and so
     are lines marked as in Markdown."""
     width = wrap_width(text)
@@ -65,7 +67,7 @@ def unwrap(paragraph: str, width: int) -> str:
     return text
 
 
-def read_rst(text: str) -> Iterator[Element]:
+def read_rst(text: str, _: str = "") -> Iterator[Element]:
     """As text, with underlined lines as headings; their depth is the order in which the styles came."""
     styles: list[tuple[str, bool]] = []
     width = wrap_width(text)
@@ -106,14 +108,18 @@ def _without_directive(lines: list[str]) -> tuple[list[str], bool]:
     return ([directive[2]] if directive[2] and not directive[2].startswith(":") else []) + rest, False
 
 
-def read_rtf(text: str) -> Iterator[Element]:
+def read_rtf(path: Path, name: str) -> Iterator[Element]:
+    yield from rtf_paragraphs(read_bytes(path, name))
+
+
+def rtf_paragraphs(data: bytes) -> Iterator[Element]:
     from striprtf.striprtf import rtf_to_text
 
-    plain: str = rtf_to_text(text, errors="ignore")  # type: ignore[no-untyped-call]
+    plain: str = rtf_to_text(data.decode("latin-1"), errors="ignore")  # type: ignore[no-untyped-call]
     yield from read_text(plain.replace("\n", "\n\n"))
 
 
-def read_code(text: str) -> Iterator[Element]:
+def read_code(text: str, _: str = "") -> Iterator[Element]:
     lines = text.splitlines()
     for start in range(0, len(lines), _CODE_LINES):
         block = "\n".join(lines[start : start + _CODE_LINES])

@@ -2,26 +2,31 @@
 
 import csv
 import datetime
-import io
-import sys
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
+from pathlib import Path
 from typing import Any
 
-from ingest.errors import PasswordProtected
+from ingest.errors import FileTooLarge, PasswordProtected
+from ingest.parse.decode import read_lines
 from ingest.records import Element
 
 CELL_JOINT = " | "
 
 _ROWS = 50
 """Rows in one element; the header is repeated in each, so a row is never without it."""
+_ELEMENT_CHARS = 1 << 20
+"""Then an element ends before it has as many rows."""
 _SNIFF_CHARS = 10_000
+_CELL_CHARS = 8 << 20
 
 
 def rows_to_elements(rows: Iterable[Sequence[object]], *, page: int | None = None) -> Iterator[Element]:
     """Tables of `_ROWS` rows, a row a line, each under the header; what stands above the header is text."""
     header: list[str] | None = None  # not come to it
     lines: list[str] = []
+    chars = 0
     for row in rows:
         cells = [_show(cell) for cell in row]
         while cells and not cells[-1]:
@@ -37,9 +42,10 @@ def rows_to_elements(rows: Iterable[Sequence[object]], *, page: int | None = Non
             if header:
                 continue
         lines.append(line)
-        if len(lines) == _ROWS:
+        chars += len(line)
+        if len(lines) == _ROWS or chars > _ELEMENT_CHARS:
             yield _table(header, lines, page)
-            lines = []
+            lines, chars = [], 0
     if lines or header:
         yield _table(header, lines, page)
 
@@ -50,48 +56,65 @@ def is_header(cells: Sequence[str]) -> bool:
     return len(filled) > 1 and not any(map(_is_value, filled))
 
 
-def read_csv(text: str) -> Iterator[Element]:
-    """Comma, semicolon, tab or bar between cells; found out from the beginning of the text."""
-    csv.field_size_limit(sys.maxsize)
+def read_csv(path: Path, name: str) -> Iterator[Element]:
+    """Row by row, however large; what stands between the cells is found out from the first lines.
+
+    Raises FileTooLarge at a row that memory can't hold: often a quotation mark that nothing closes.
+    """
+    lines = read_lines(path, name)
+    first, chars = [], 0
+    while chars < _SNIFF_CHARS and (line := next(lines, "")):
+        first.append(line)
+        chars += len(line)
     try:
-        delimiter = csv.Sniffer().sniff(text[:_SNIFF_CHARS], ",;\t|").delimiter
+        delimiter = csv.Sniffer().sniff("".join(first)[:_SNIFF_CHARS], ",;\t|").delimiter
     except csv.Error:
         delimiter = ","
-    yield from rows_to_elements(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter))
+    csv.field_size_limit(_CELL_CHARS)
+    rows = csv.reader(chain(first, lines), delimiter=delimiter)
+    try:
+        yield from rows_to_elements(rows)
+    except csv.Error as error:
+        raise FileTooLarge(
+            f"{name}: line {rows.line_num} ends a cell of more than {_CELL_CHARS >> 20} million characters; "
+            "look before it for a quotation mark that nothing closes"
+        ) from error
 
 
-def read_xlsx(path: str) -> Iterator[Element]:
+def read_xlsx(path: Path, _: str) -> Iterator[Element]:
     """Every sheet, its name as a heading; a sheet is a page."""
     from openpyxl import load_workbook
 
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), path.open("rb") as file:  # by its path it goes by the suffix
         warnings.simplefilter("ignore")  # of styles and validations, which are not read
-        workbook = load_workbook(path, read_only=True, data_only=True)
+        workbook = load_workbook(file, read_only=True, data_only=True)
         for page, sheet in enumerate(workbook.worksheets, 1):
             sheet.reset_dimensions()  # what a file says of its size can be wrong, and cells were lost
-            yield from _sheet(sheet.title, sheet.iter_rows(values_only=True), page)
+            yield from sheet_to_elements(sheet.title, sheet.iter_rows(values_only=True), page)
         workbook.close()
 
 
-def read_xls(path: str, name: str) -> Iterator[Element]:
+def read_xls(path: Path, name: str) -> Iterator[Element]:
     """As `read_xlsx`, for the format of before 2007. Raises PasswordProtected."""
     from xlrd import XLRDError, open_workbook
 
     try:
-        workbook = open_workbook(path)
+        workbook = open_workbook(str(path))
     except XLRDError as error:
         if "encrypted" in str(error):
             raise PasswordProtected(f"{name} is protected by a password: save it without one") from error
         raise
     for page, sheet in enumerate(workbook.sheets(), 1):
         rows = ([_xls_value(cell, workbook.datemode) for cell in row] for row in sheet.get_rows())
-        yield from _sheet(sheet.name, rows, page)
+        yield from sheet_to_elements(sheet.name, rows, page)
 
 
-def _sheet(title: str, rows: Iterable[Sequence[object]], page: int) -> Iterator[Element]:
-    elements = list(rows_to_elements(rows, page=page))
-    if elements:
+def sheet_to_elements(title: str, rows: Iterable[Sequence[object]], page: int) -> Iterator[Element]:
+    """Its rows under its name; nothing for an empty one."""
+    elements = rows_to_elements(rows, page=page)
+    for first in elements:
         yield Element("title", title, depth=1, page=page)
+        yield first
         yield from elements
 
 

@@ -17,6 +17,7 @@ from app.keys import Keys
 from app.schemas import NewJob
 from app.service import Service
 from app.settings import Settings, reveal
+from ingest.worker import ParseWorker, ParseWorkers
 
 WAIT_S = 30.0
 
@@ -42,12 +43,36 @@ def running(app: Any) -> Iterator[str]:
     thread.join()
 
 
+class SharedReader(ParseWorker):
+    """Stays open when a service closes: starting one takes a second."""
+
+    def close(self) -> None: ...
+
+
+class SharedReaders(ParseWorkers):
+    def close(self) -> None: ...
+
+
+@pytest.fixture(scope="session")
+def readers() -> Iterator[tuple[ParseWorkers, ParseWorker]]:
+    """The processes that read files, for all services in this process."""
+    several = SharedReaders(2, timeout_s=90, memory_mb=2048)
+    one = SharedReader(timeout_s=90, memory_mb=2048)
+    yield several, one
+    ParseWorkers.close(several)
+    ParseWorker.close(one)
+
+
 Serve = Callable[..., str]
 
 
 @pytest.fixture
-def serve(tmp_path: Path) -> Iterator[Serve]:
+def serve(
+    tmp_path: Path, readers: tuple[ParseWorkers, ParseWorker], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Serve]:
     """Starts a service, with any settings; returns its URL."""
+    monkeypatch.setattr("app.service.ParseWorkers", lambda *_, **__: readers[0])
+    monkeypatch.setattr("app.service.ParseWorker", lambda **_: readers[1])
     open_now: list[tuple[Any, Service]] = []
 
     def serve_it(**settings: Any) -> str:

@@ -79,6 +79,39 @@ def test_documents_go_in_and_come_out_again(kalm: Kalm, tmp_path: Path) -> None:
     assert "1 documents" in kalm("documents").stdout
 
 
+def test_a_named_source_is_added_run_listed_and_removed(kalm: Kalm, tmp_path: Path) -> None:
+    folder = tmp_path / "handbook"
+    folder.mkdir()
+    (folder / "a.md").write_text("# Battery\n\nThe battery wants a cool and dry place.")
+    (folder / "b.txt").write_text("left out")
+
+    added = kalm("sources", "add", "handbook", str(folder), "--include", "*.md")
+    assert added.returncode == 0, added.stderr
+    assert added.stdout == f"handbook             library              by hand  {folder}\n"
+    ran = kalm("sources", "run", "handbook")
+    assert (ran.returncode, ran.stdout) == (0, "added      a.md\n1 added\n")
+    assert "done  1 added" in kalm("sources").stdout
+
+    replaced = kalm("sources", "add", "handbook", str(folder), "--every", "90m", "--watch").stdout
+    assert f"every 90m, watched  {folder}" in replaced
+    assert "\n  next 20" in replaced
+    assert kalm("sources", "remove", "handbook").stdout == ""
+    assert "a.md" in kalm("documents").stdout
+
+
+def test_a_wrong_source_is_refused_with_what_to_say(kalm: Kalm, tmp_path: Path) -> None:
+    assert kalm("sources", "run").stderr == "kalm: which source? `kalm sources` lists them\n"
+    assert kalm("sources", "run", "none").stderr == "kalm: no source 'none'\n"
+    assert (
+        kalm("sources", "add", "a").stderr
+        == "kalm: keep a in sync with what? Name a folder, a URL or a store\n"
+    )
+    often = kalm("sources", "add", "a", str(tmp_path), "--every", "often")
+    assert (often.returncode, often.stderr) == (1, "kalm: every 'often'? Say 30m, 1h or 7d\n")
+    gone = kalm("sources", "add", "a", str(tmp_path / "gone"), "--watch")
+    assert "gone: no such file or folder" in gone.stderr
+
+
 def test_what_is_missing_is_asked_for(kalm: Kalm) -> None:
     assert kalm("documents", "delete").stderr == "kalm: which document? `kalm documents` lists them\n"
     assert kalm("jobs", "show").stderr == "kalm: which job? `kalm jobs` lists them\n"

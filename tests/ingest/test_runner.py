@@ -10,11 +10,13 @@ from typing import Any, cast
 import pytest
 
 from embedder.encoder import Vectors
+from embedder.errors import ServerFailed
 from ingest.database import Database
 from ingest.errors import DiskFull, IndexUnavailable, UnreadableFile
 from ingest.index.contract import Index
 from ingest.intake import Intake
 from ingest.jobs import Job, Jobs
+from ingest.lexical import SparseVector
 from ingest.pipeline import Shelf
 from ingest.records import Chunk, Document, Element
 from ingest.runner import MAX_ATTEMPTS, Runner
@@ -173,18 +175,26 @@ class Failing:
     def __init__(self, index: Index, error: Exception, times: int) -> None:
         self._index, self._error, self.times = index, error, times
 
-    def upsert(self, chunks: Sequence[Chunk], vectors: Sequence[Vectors]) -> None:
+    def upsert(
+        self, chunks: Sequence[Chunk], vectors: Sequence[Vectors], terms: Sequence[SparseVector]
+    ) -> None:
         if self.times > 0:
             self.times -= 1
             raise self._error
-        self._index.upsert(chunks, vectors)
+        self._index.upsert(chunks, vectors, terms)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._index, name)
 
 
 @pytest.mark.parametrize(
-    "error", [IndexUnavailable("the Qdrant server failed"), DiskFull("100 MB free")], ids=["gone", "full"]
+    "error",
+    [
+        IndexUnavailable("the Qdrant server failed"),
+        DiskFull("100 MB free"),
+        ServerFailed("the encoder answered 429"),
+    ],
+    ids=["index gone", "disk full", "encoder gone"],
 )
 def test_a_job_waits_for_what_comes_back_and_goes_on_by_itself(
     folder: Path, jobs: Jobs, open_shelf: Callable[[], Shelf], intake: Intake, error: Exception

@@ -2,7 +2,8 @@
 
 import streamlit as st
 
-from app.schemas import Collection, SearchRequest, SearchResponse
+from app.evaluation.schemas import Feedback
+from app.schemas import Collection, Hit, Ranking, SearchRequest, SearchResponse
 from app.ui.render import hit_html
 from app.ui.session import (
     attempt,
@@ -17,6 +18,7 @@ from app.ui.session import (
 PER_PAGE = 10
 MOST_PAGES = 5
 EXACT = "exact"
+RANKINGS: tuple[Ranking, ...] = ("hybrid", "dense", "lexical")
 
 t = texts()
 
@@ -40,6 +42,16 @@ def ask_for(collection: Collection, query: str) -> tuple[SearchRequest, int]:
         chosen = st.multiselect(
             t("filter_documents"), list(documents), format_func=documents.__getitem__, key="documents"
         )
+        ranking = st.segmented_control(
+            t("ranking"),
+            RANKINGS,
+            default="hybrid",
+            required=True,
+            format_func=lambda one: t(f"ranking_{one}"),
+            help=t("ranking_help"),
+            key="ranking",
+            bind="query-params",
+        )
         efforts = [*(str(dim) for dim in collection.dims), EXACT]
         effort = st.segmented_control(
             t("dims"),
@@ -54,6 +66,7 @@ def ask_for(collection: Collection, query: str) -> tuple[SearchRequest, int]:
     number = int(st.session_state.get("page", 1))
     request = SearchRequest(
         query=query,
+        ranking=ranking,
         collection=collection.name,
         limit=PER_PAGE,
         offset=(number - 1) * PER_PAGE,
@@ -92,7 +105,24 @@ def show(response: SearchResponse, first: int) -> None:
                     marks=hit.marks,
                 )
             )
-            link_to(hit, t("open"))
+            with st.container(horizontal=True, horizontal_alignment="distribute"):
+                link_to(hit, t("open"))
+                ask_opinion(hit)
+
+
+def ask_opinion(hit: Hit) -> None:
+    """Thumbs: those up become queries on the evaluation page."""
+    document = hit.sources[0].document
+    key = f"thumb-{document}-{hit.position}-{query}"
+
+    def keep() -> None:
+        thumb = {0: "down", 1: "up"}.get(st.session_state[key])
+        given = Feedback.model_validate(
+            {"query": query, "document": document, "passage": hit.position, "thumb": thumb}
+        )
+        attempt(lambda: client().give_feedback(given))
+
+    st.feedback("thumbs", key=key, on_change=keep)
 
 
 st.title(t("search_title"))

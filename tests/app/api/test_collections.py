@@ -7,7 +7,7 @@ import pytest
 
 from app.client import Client, ServiceError
 from app.keys import hash_key
-from app.schemas import ChunkingChoice
+from app.schemas import ChunkingChoice, SearchRequest
 from ingest.pipeline import RECIPE
 from tests.app.conftest import Serve, wait
 
@@ -98,3 +98,24 @@ def test_a_collection_its_encoder_can_not_serve_is_refused(
 
     assert refused.value.status == 400
     assert "long" not in [one.name for one in client.collections()]
+
+
+def test_dims_are_added_and_dropped_without_encoding(library: Client) -> None:
+    assert library.set_dims("library", [128]).dims == [256, 128]
+    found = library.search(SearchRequest(query="battery", dim=128, ranking="dense")).hits
+
+    assert found
+    assert library.set_dims("library", []).dims == [256]
+    with pytest.raises(ServiceError, match="not 128"):
+        library.search(SearchRequest(query="battery", dim=128, ranking="dense"))
+    with pytest.raises(ServiceError, match="not 100"):
+        library.set_dims("library", [100])
+
+
+def test_the_dial_is_measured_and_kept(library: Client) -> None:
+    assert library.tuning("library") is None
+
+    tuning = library.tune("library")
+
+    assert tuning.settings[0].agreement == 1
+    assert library.tuning("library") == tuning

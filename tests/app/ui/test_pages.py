@@ -170,3 +170,18 @@ def test_the_browsers_language_is_taken_if_we_have_it() -> None:
     assert best_language("fr", "zh-CN") == "fr"
     assert best_language(None, "fi") == "en"
     assert best_language("../x", None) == "en"
+
+
+def test_the_dial_is_measured_and_its_dims_are_applied(library: Client, open_page: Open) -> None:
+    app = open_page("lab")
+    assert app.multiselect[0].value == [64]
+
+    app.button[1].click().run(timeout=60)
+    assert not app.exception
+    assert app.success or any("keeps 99 %" in one.value for one in app.info)
+    assert library.tuning("library") is not None
+
+    app.multiselect[0].set_value([64, 128])
+    app.button[0].click().run(timeout=60)
+    assert not app.exception
+    assert library.collections()[0].dims == [256, 128, 64]

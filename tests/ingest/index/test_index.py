@@ -20,9 +20,10 @@ from embedder.errors import UnknownDim
 from embedder.pooling import normalise
 from ingest.errors import DiskFull, IndexDamaged, IndexLocked, IndexUnavailable, WrongEncoder
 from ingest.index import Location, drop_index, open_index, stored_contract
-from ingest.index.contract import Chunking, Contract, Index, Where
+from ingest.index.contract import Chunking, Contract, Funnel, Index, Where
 from ingest.index.edge import EdgeIndex
 from ingest.index.server import ServerIndex, connect
+from ingest.lexical import SparseVector, encode_documents, encode_queries
 from ingest.records import Chunk
 
 CONTRACT = Contract("fake", "fake-1", (32, 8), Chunking("windows", 256, 64), recipe="1")
@@ -84,6 +85,11 @@ def vectors(number: int, seed: int = 0) -> Vectors:
     return normalise(random * decay)
 
 
+def words(version: str, number: int) -> list[SparseVector]:
+    """Of the chunks' texts."""
+    return encode_documents([chunk.text for chunk in chunks(version, number)])
+
+
 def one_each(points: Vectors) -> list[Vectors]:
     """Every chunk is one window."""
     return list(points[:, None])
@@ -91,14 +97,14 @@ def one_each(points: Vectors) -> list[Vectors]:
 
 def put(index: Index, version: str, number: int = 3, *, seed: int = 0, language: str = "en") -> Vectors:
     points = vectors(number, seed)
-    index.upsert(chunks(version, number, language), one_each(points))
+    index.upsert(chunks(version, number, language), one_each(points), words(version, number))
     index.publish(version, [f"document of {version}"])
     return points
 
 
 def test_a_written_point_is_hidden_until_it_is_published(index: Index) -> None:
     points = vectors(3)
-    index.upsert(chunks("v", 3), one_each(points))
+    index.upsert(chunks("v", 3), one_each(points), words("v", 3))
 
     assert index.search(points[1], limit=3) == []
     assert index.languages() == {}
@@ -164,7 +170,7 @@ def test_the_funnel_finds_what_exact_search_finds(index: Index) -> None:
 
 def test_a_chunk_of_several_windows_is_as_near_as_its_nearest_one(index: Index) -> None:
     points = vectors(6)
-    index.upsert(chunks("v", 2), [points[:4], points[4:]])
+    index.upsert(chunks("v", 2), [points[:4], points[4:]], words("v", 2))
     index.publish("v", ["d"])
 
     hits = index.search(points[2], limit=10)
@@ -173,6 +179,35 @@ def test_a_chunk_of_several_windows_is_as_near_as_its_nearest_one(index: Index) 
     assert hits[0].score == pytest.approx(1, abs=2e-3)
     assert hits[1].score == pytest.approx(float((points[4:] @ points[2]).max()), abs=2e-3)
     assert index.count() == 2
+
+
+def test_words_are_found_by_bm25_among_what_is_published(index: Index) -> None:
+    texts = [
+        "the battery wants a cool place",
+        "a battery, another battery, and a cool place",
+        "bread and salt",
+    ]
+    made = [Chunk("v", at, text, "Title", (), None, "en") for at, text in enumerate(texts)]
+    index.upsert(made, one_each(vectors(3)), encode_documents(texts))
+    (battery, salty, nothing) = encode_queries(["Battery", "SALT", "…"])
+
+    assert index.search_terms(battery, limit=10) == []
+    index.publish("v", ["d"])
+
+    found = index.search_terms(battery, limit=10)
+    assert [hit.chunk.position for hit in found] == [1, 0]
+    assert found[0].score > found[1].score > 0
+    assert [hit.chunk.position for hit in index.search_terms(salty, limit=10)] == [2]
+    assert index.search_terms(salty, limit=10, where=Where(languages=("de",))) == []
+    assert index.search_terms(nothing, limit=10) == []
+
+
+def test_a_text_without_words_can_be_stored(index: Index) -> None:
+    empty = [Chunk("v", 0, "…", "", (), None, "unknown")]
+    index.upsert(empty, one_each(vectors(1)), encode_documents(["…"]))
+    index.publish("v", ["d"])
+
+    assert index.count("v") == 1
 
 
 def test_a_smaller_stored_width_can_be_searched_alone(index: Index) -> None:
@@ -184,6 +219,50 @@ def test_a_smaller_stored_width_can_be_searched_alone(index: Index) -> None:
     assert by_prefix[0].score == pytest.approx(1, abs=2e-3)
     with pytest.raises(UnknownDim, match="this collection has 32, 8 dims, not 16"):
         index.search(points[7], limit=1, dim=16)
+
+
+def test_a_prefix_is_added_from_the_stored_vectors_and_stays(reopen: Open) -> None:
+    index = reopen(CONTRACT)
+    points = put(index, "v", 700)
+
+    index.add_dim(16)
+    index.add_dim(16)
+    more = put(index, "w", 3, seed=1)
+
+    assert index.contract.dims == (32, 16, 8)
+    for queries, version in ((points, "v"), (more, "w")):
+        hit = index.search(queries[2], limit=1, dim=16)[0]
+        assert (hit.chunk.version, hit.chunk.position) == (version, 2)
+        assert hit.score == pytest.approx(1, abs=2e-3)
+    again = reopen(CONTRACT)
+    assert again.contract.dims == (32, 16, 8)
+    assert again.search(points[699], limit=1, dim=16)[0].chunk.position == 699
+
+
+def test_a_dropped_prefix_can_no_longer_be_searched_and_the_full_one_stays(reopen: Open) -> None:
+    index = reopen(CONTRACT)
+    points = put(index, "v", 50)
+
+    index.drop_dim(8)
+
+    assert reopen(CONTRACT).contract.dims == (32,)
+    with pytest.raises(UnknownDim):
+        index.search(points[0], limit=1, dim=8)
+    assert reopen(CONTRACT).search(points[7], limit=1)[0].chunk.position == 7
+    with pytest.raises(ValueError, match="32 dims are the full vector"):
+        reopen(CONTRACT).drop_dim(32)
+
+
+def test_a_funnel_goes_through_the_prefix_it_names(index: Index) -> None:
+    points = put(index, "v", 2000)
+    index.add_dim(16)
+
+    wide, narrow = (
+        index.search(points[3], limit=10, funnel=funnel) for funnel in (Funnel(16, 400), Funnel(8, 10))
+    )
+
+    assert [hit.chunk for hit in wide] == [hit.chunk for hit in index.search(points[3], limit=10, exact=True)]
+    assert len(narrow) == 10
 
 
 def test_pages_follow_one_another(index: Index) -> None:
@@ -230,7 +309,7 @@ def test_a_new_recipe_is_taken_over_and_the_chunking_stays(reopen: Open) -> None
 )
 def test_a_vector_that_can_not_be_ranked_is_refused(index: Index, bad: Vectors) -> None:
     with pytest.raises(ValueError, match="vectors"):
-        index.upsert(chunks("v", 1), [bad])
+        index.upsert(chunks("v", 1), [bad], words("v", 1))
 
 
 def test_reading_and_writing_from_many_threads_loses_nothing(index: Index) -> None:
@@ -249,7 +328,7 @@ def test_a_full_disk_is_refused_before_it_is_full(tmp_path: Path) -> None:
     index = EdgeIndex("a", tmp_path / "a", CONTRACT, free_bytes=1 << 60)
 
     with pytest.raises(DiskFull, match="free some space, then retry the job"):
-        index.upsert(chunks("v", 1), one_each(vectors(1)))
+        index.upsert(chunks("v", 1), one_each(vectors(1)), words("v", 1))
     index.close()
 
 
@@ -291,10 +370,10 @@ def test_a_killed_process_loses_nothing_it_acknowledged(tmp_path: Path) -> None:
         """
         import sys
         from pathlib import Path
-        from tests.ingest.index.test_index import CONTRACT, EdgeIndex, chunks, one_each, vectors
+        from tests.ingest.index.test_index import CONTRACT, EdgeIndex, chunks, one_each, vectors, words
         index = EdgeIndex("a", Path(sys.argv[1]), CONTRACT, free_bytes=0)
         for number in range(10_000):
-            index.upsert(chunks(f"v{number}", 50), one_each(vectors(50)))
+            index.upsert(chunks(f"v{number}", 50), one_each(vectors(50)), words(f"v{number}", 50))
             print(number, flush=True)
         """
     )

@@ -1,4 +1,4 @@
-"""epub and odt, made by hand."""
+"""epub, made by hand."""
 
 import zipfile
 from pathlib import Path
@@ -23,13 +23,6 @@ BOOK = (
 ENCRYPTION = (
     '<encryption xmlns:enc="http://www.w3.org/2001/04/xmlenc#"><enc:EncryptedData><enc:CipherData>'
     '<enc:CipherReference URI="{}"/></enc:CipherData></enc:EncryptedData></encryption>'
-)
-ODT = (
-    '<d xmlns:text="urn:oasis:names:tc:opendocument:xmlns:text:1.0" '
-    'xmlns:table="urn:oasis:names:tc:opendocument:xmlns:table:1.0">'
-    '<text:h text:outline-level="2">Part</text:h><text:p>Words.</text:p>'
-    "<table:table><table:table-row><table:table-cell><text:p>a</text:p></table:table-cell>"
-    "<table:table-cell><text:p>b</text:p></table:table-cell></table:table-row></table:table></d>"
 )
 
 
@@ -60,15 +53,3 @@ def test_encrypted_chapters_are_refused_and_encrypted_fonts_are_not(tmp_path: Pa
         parse(book(tmp_path / "a.epub", encryption=ENCRYPTION.format("OPS/b.xhtml")), "a.epub")
 
     assert parse(book(tmp_path / "b.epub", encryption=ENCRYPTION.format("OPS/font.otf")), "b.epub")
-
-
-def test_an_odt_gives_headings_paragraphs_and_tables(tmp_path: Path) -> None:
-    with zipfile.ZipFile(tmp_path / "a.odt", "w") as archive:
-        archive.writestr("mimetype", "application/vnd.oasis.opendocument.text")
-        archive.writestr("content.xml", ODT)
-
-    assert parse(tmp_path / "a.odt", "a.odt") == [
-        Element("title", "Part", depth=1),
-        Element("text", "Words."),
-        Element("table", "a | b"),
-    ]

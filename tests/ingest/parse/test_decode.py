@@ -1,8 +1,12 @@
 """Bytes -> text: declared, damaged, unmarked."""
 
+import unicodedata
+from pathlib import Path
+
 import pytest
 
-from ingest.parse.decode import decode
+from ingest.errors import FileTooLarge, UnreadableFile
+from ingest.parse.decode import decode, read_bytes, read_lines
 
 
 def test_utf8_with_a_few_bad_bytes_stays_utf8() -> None:
@@ -11,9 +15,37 @@ def test_utf8_with_a_few_bad_bytes_stays_utf8() -> None:
     assert decode(line.encode() + b"\xff\xfe\xfd" + line.encode(), "a.txt").count("Straße") == 20
 
 
-@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
-def test_utf16_without_a_mark_is_told_by_its_zeros(encoding: str) -> None:
-    assert decode("Grüße aus Köln".encode(encoding), "a.txt") == "Grüße aus Köln"
+WIDE = (
+    "Grüße aus Köln",
+    "电池要放在阴凉干燥的地方，冬天不要充电。",
+    "冬は電池を涼しい場所に置いてください。",
+    "배터리는 서늘하고 건조한 곳에 두십시오.",
+    "Аккумулятор следует хранить в прохладном месте.",
+    "يجب حفظ البطارية في مكان بارد وجاف.",
+    "बैटरी को ठंडी जगह पर रखें।",
+)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("text", WIDE)
+def test_utf16_is_read_with_and_without_a_mark(encoding: str, text: str) -> None:
+    assert decode(text.encode(encoding), "a.txt") == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["Bush hid the facts", "this app can break", "a\x0cb, a form feed", "A bell \x07 that nobody hears"],
+)
+def test_ascii_is_not_taken_for_utf16(text: str) -> None:
+    assert decode(text.encode(), "a.txt") == text.replace("\x07", "")
+
+
+@pytest.mark.parametrize(
+    "data", [bytes(range(256)) * 8, b"\0\1\2\3" * 50, bytes([1, 200, 7, 99, 250, 3]) * 99]
+)
+def test_what_is_not_text_is_refused(data: bytes) -> None:
+    with pytest.raises(UnreadableFile, match="a is not text, nor in any other format"):
+        decode(data, "a")
 
 
 @pytest.mark.parametrize(
@@ -47,12 +79,17 @@ SHORT = {
     "shift_jis": ("冬は電池を涼しい場所に置いてください。", "こんにちは世界"),
     "euc_jp": ("冬は電池を涼しい場所に置いてください。", "こんにちは世界"),
     "euc_kr": ("배터리는 서늘하고 건조한 곳에 두십시오.", "안녕하세요 세계"),
+    "iso2022_jp": ("冬は電池を涼しい場所に置いてください。", "こんにちは世界"),
+    "cp949": ("배터리는 서늘하고 건조한 곳에 두십시오.", "똠방각하 펲시콜라, 안녕하세요"),
     "koi8-r": ("Аккумулятор хранить в прохладном месте.", "Привет, мир"),
     "cp1251": ("Аккумулятор хранить в прохладном месте.", "Привет, мир"),
+    "koi8-u": ("Всі люди народжуються вільними і рівними у своїй гідності та правах.",),
+    "iso8859-5": ("Все люди рождаются свободными.", "Сва људска бића рађају се слободна"),
     "cp866": ("Аккумулятор хранить в прохладном месте.", "Привет, мир"),
     "cp1252": ("Größe über Übermut: Straße, Köln, Äpfel.", "Où est l'été ?"),
     "cp1250": ("Příliš žluťoučký kůň úpěl ďábelské ódy.", "Zażółć gęślą jaźń, proszę państwa"),
     "iso8859-2": ("Příliš žluťoučký kůň úpěl ďábelské ódy.", "Zażółć gęślą jaźń, proszę państwa"),
+    "cp1257": ("Visi žmonės gimsta laisvi ir lygūs savo orumu ir teisėmis.", "Visi cilvēki piedzimst brīvi"),
     "cp1254": ("Bugün hava çok güzel, dışarı çıkalım mı şimdi?",),
     "cp1253": ("Η μπαταρία πρέπει να φυλάσσεται σε δροσερό μέρος.", "Καλημέρα κόσμε"),
     "cp1255": ("יש לשמור את הסוללה במקום קריר ויבש.", "שלום עולם"),
@@ -66,3 +103,45 @@ SHORT = {
 )
 def test_a_few_words_tell_their_encoding(encoding: str, text: str) -> None:
     assert decode(text.encode(encoding), "a.txt") == text
+
+
+def test_vietnamese_in_windows_1258_is_composed() -> None:
+    text = "Tất cả mọi người sinh ra đều được tự do và bình đẳng về nhân phẩm và quyền lợi."
+    tones = "\u0300\u0301\u0303\u0309\u0323"
+    parts = "".join(
+        unicodedata.normalize(
+            "NFC", "".join(part for part in unicodedata.normalize("NFD", letter) if part not in tones)
+        )
+        + "".join(part for part in unicodedata.normalize("NFD", letter) if part in tones)
+        for letter in text
+    )
+
+    assert decode(parts.encode("cp1258"), "a.txt") == text
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1251", "koi8-r"])
+def test_lines_of_a_file_are_those_of_its_text(tmp_path: Path, encoding: str) -> None:
+    text = "".join(f"Аккумулятор {number} хранить в прохладном месте.\r\n" for number in range(40_000))
+    path = tmp_path / "a.csv"
+    path.write_bytes(text.encode(encoding))
+
+    assert "".join(read_lines(path, path.name)) == decode(path.read_bytes(), path.name)
+
+
+def test_a_line_that_never_ends_is_refused_where_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_bytes(b"one\ntwo\n" + b"x" * (10 << 20))
+
+    with pytest.raises(
+        FileTooLarge, match=r"a\.csv: line 3 has more than 8 million characters; break it into"
+    ):
+        list(read_lines(path, path.name))
+
+
+def test_a_text_that_memory_can_not_hold_is_refused_unread(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    with path.open("wb") as file:
+        file.truncate(1 << 30)
+
+    with pytest.raises(FileTooLarge, match=r"a\.txt has 1024 MB; text is read up to 64 MB"):
+        read_bytes(path, path.name)

@@ -2,7 +2,6 @@
 
 import json
 import re
-import zipfile
 from collections.abc import Iterator
 from email.message import EmailMessage
 from pathlib import Path
@@ -12,6 +11,7 @@ import pytest
 from ingest.errors import IngestError, NoText, PasswordProtected, UnreadableFile, UnsupportedFile
 from ingest.parse import FORMATS, parse
 from ingest.parse.decode import decode
+from ingest.parse.ocr import TESSERACT
 from ingest.records import Element
 from ingest.worker import ParseWorker
 
@@ -72,11 +72,11 @@ def test_a_big_csv_becomes_many_elements_with_its_header(tmp_path: Path) -> None
     assert all(element.text.startswith("id | name | town\n") for element in elements)
 
 
-def test_a_mail_gives_subject_people_text_and_attachments_by_name(tmp_path: Path) -> None:
+def test_a_mail_gives_subject_people_text_and_names_what_is_not_read(tmp_path: Path) -> None:
     mail = EmailMessage()
     mail["Subject"], mail["From"] = "Grüße", "a@example.com"
     mail.set_content("Erster Absatz.\n\nZweiter.")
-    mail.add_attachment(b"x", maintype="application", subtype="pdf", filename="plan.pdf")
+    mail.add_attachment(b"%PDF-1", maintype="application", subtype="pdf", filename="plan.pdf")
 
     assert outline(read(tmp_path / "a.eml", mail.as_bytes())) == [
         ("title", "Grüße"),
@@ -151,16 +151,6 @@ def test_a_bad_file_says_what_is_wrong_with_it(
     assert str(raised.value).startswith(message)
 
 
-def test_a_zip_bomb_is_refused_before_it_is_unpacked(tmp_path: Path) -> None:
-    with zipfile.ZipFile(tmp_path / "a.docx", "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("word/document.xml", b"\0" * (50 << 20))
-
-    with pytest.raises(
-        UnreadableFile, match=r"a\.docx would unpack to 52 MB in 1 parts, which looks like a bomb"
-    ):
-        parse(tmp_path / "a.docx", "a.docx")
-
-
 def test_an_external_entity_is_not_followed(tmp_path: Path) -> None:
     secret = tmp_path / "secret"
     secret.write_text("TOP SECRET")
@@ -209,6 +199,8 @@ def real_documents() -> list[dict[str, str]]:
 def test_a_real_document_is_read_or_refused_as_expected(row: dict[str, str], worker: ParseWorker) -> None:
     path = DOCS / row["file"]
     refused = EXPECTED.get(row["expect"])
+    if row["expect"] == "scan" and TESSERACT is not None:
+        refused = None
     if refused is not None and path.name != "zen_of_python_corrupted.pdf":  # damaged, and can be read
         with pytest.raises(refused, match=re.escape(path.name)):
             worker.parse(path, path.name)

@@ -1,0 +1,49 @@
+"""`kalm doctor`, `kalm key`, `kalm embed`: what needs no service."""
+
+import sys
+from pathlib import Path
+from typing import Literal
+
+from tyro.conf import Positional
+
+
+def doctor() -> None:
+    """Say what is there and what is not, each with the line that mends it."""
+    from app.doctor import examine
+    from app.settings import Settings
+
+    findings = examine(Settings())
+    for finding in findings:
+        print(f"{'ok ' if finding.ok else 'NO ' if finding.needed else '-  '} {finding.what}")
+        if finding.advice:
+            print(f"     {finding.advice}")
+    sys.exit(0 if all(finding.ok or not finding.needed for finding in findings) else 1)
+
+
+def key(role: Positional[Literal["reader", "editor", "admin"]]) -> None:
+    """Make an API key. It is shown once; the service keeps only its hash."""
+    from app.keys import hash_key, new_key
+
+    made = new_key()
+    print(f"For the client, as KALM_API_KEY or bearer token:\n  {made}")
+    print(f"For the service, in KALM_API_KEYS:\n  {role}:{hash_key(made)}")
+
+
+def embed(
+    model: Positional[str],
+    source: Positional[Path],
+    target: Positional[Path],
+    *,
+    kind: Literal["query", "document"] = "document",
+    dim: int | None = None,
+) -> None:
+    """Encode a file of texts (.jsonl, .parquet, .txt) into a file of vectors; needs no service.
+
+    Args:
+        target: .npy, .jsonl or .parquet.
+        model: A name that `kalm doctor` lists, or a folder. `python -m embedder --help` has more options.
+    """
+    from embedder.__main__ import Command, run
+    from embedder.files import Order
+
+    sys.exit(run(Command(model, source, target, Order(kind, dim))))

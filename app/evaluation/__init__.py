@@ -1,0 +1,1 @@
+"""Search measured on queries with known answers; schemas.py has the nouns."""

@@ -1,0 +1,67 @@
+"""Figures of evaluations -> charts."""
+
+from collections.abc import Sequence
+
+import altair as alt
+
+from app.evaluation.schemas import Measure, Run, Slice
+from app.ui.text import Texts
+
+_HALF = 50
+"""Percent, above which a cell is dark and its figure white."""
+
+
+def heat_map(pairs: Sequence[Slice], measure: Measure, t: Texts) -> alt.LayerChart | alt.FacetChart:
+    """Query language × document language, each cell with its figure."""
+    rows = [
+        {
+            "query": pair.query_language,
+            "document": pair.document_language,
+            "value": 100 * pair.values[measure].value,
+            "interval": f"{100 * pair.values[measure].low:.1f} – {100 * pair.values[measure].high:.1f}",
+            "queries": pair.queries,
+        }
+        for pair in pairs
+    ]
+    cells = alt.Chart(alt.InlineData(values=rows)).encode(
+        x=alt.X("document:N", title=t("eval_document_language"), axis=alt.Axis(orient="top", labelAngle=0)),
+        y=alt.Y("query:N", title=t("eval_query_language")),
+        tooltip=[
+            alt.Tooltip("query:N", title=t("eval_query_language")),
+            alt.Tooltip("document:N", title=t("eval_document_language")),
+            alt.Tooltip("value:Q", format=".1f", title=t(f"measure_{measure}")),
+            alt.Tooltip("interval:N", title=t("eval_interval")),
+            alt.Tooltip("queries:Q", title=t("eval_queries")),
+        ],
+    )
+    scale = alt.Scale(domain=[0, 100], scheme="tealblues")
+    shades = cells.mark_rect().encode(color=alt.Color("value:Q", scale=scale, legend=None))
+    figures = cells.mark_text().encode(
+        text=alt.Text("value:Q", format=".0f"),
+        color=alt.condition(alt.datum.value > _HALF, alt.value("white"), alt.value("#134e4a")),
+    )
+    return alt.layer(shades, figures)
+
+
+def curve(runs: Sequence[Run], measure: Measure, t: Texts) -> alt.LayerChart | alt.FacetChart:
+    """A measure by width, a line for each ranking, with the intervals of its points."""
+    rows = [
+        {
+            "dim": run.dim,
+            "ranking": t(f"ranking_{run.ranking}"),
+            "value": 100 * run.report.overall.values[measure].value,
+            "low": 100 * run.report.overall.values[measure].low,
+            "high": 100 * run.report.overall.values[measure].high,
+        }
+        for run in runs
+        if run.report is not None and run.dim is not None
+    ]
+    points = alt.Chart(alt.InlineData(values=rows)).encode(
+        x=alt.X("dim:O", title=t("dims"), axis=alt.Axis(labelAngle=0)),
+        color=alt.Color("ranking:N", title=t("ranking"), legend=alt.Legend(orient="bottom")),
+    )
+    lines = points.mark_line(point=True).encode(
+        y=alt.Y("value:Q", scale=alt.Scale(zero=False), title=t(f"measure_{measure}"))
+    )
+    intervals = points.mark_rule().encode(y="low:Q", y2="high:Q")
+    return alt.layer(intervals, lines)
