@@ -1,7 +1,9 @@
 """The loss of a batch: what counts as a negative of what, in one process and in several."""
 
+import sys
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -170,7 +172,11 @@ def _process(rank: int, size: int, meeting: str, output: str) -> None:
 
 
 @pytest.mark.parametrize("size", [2, 4])
-def test_several_processes_give_the_loss_and_gradient_of_one(size: int, tmp_path: Path) -> None:
+def test_several_processes_give_the_loss_and_gradient_of_one(
+    size: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # a child runs the parent's main file again; tests of the page leave the page's there
+    monkeypatch.setitem(sys.modules, "__main__", ModuleType("__main__"))
     mp.spawn(_process, (size, str(tmp_path / "meeting"), str(tmp_path / "out")), size)
 
     for kind, (value, gradient) in torch.load(tmp_path / "out").items():

@@ -166,7 +166,9 @@ def test_many_clients_at_once_get_what_each_would_alone(client: Client) -> None:
 def test_a_full_queue_is_a_429_with_the_time_to_come_again(client: Client, held: threading.Event) -> None:
     with ThreadPoolExecutor(3) as threads:
         url, body = f"{client.url}/v1/embeddings", {"model": "fake", "input": ["w " * 400] * 10}
-        waiting = [threads.submit(httpx.post, url, json=body, timeout=60) for _ in range(2)]
+        waiting = [threads.submit(httpx.post, url, json=body, timeout=60)]
+        time.sleep(0.5)  # or both would share a batch, and none wait
+        waiting.append(threads.submit(httpx.post, url, json=body, timeout=60))
         wait_for(client, "kalm_encoder_waiting_requests 1.0")
 
         refused = httpx.post(url, json=body)
