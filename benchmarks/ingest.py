@@ -50,16 +50,17 @@ THEIRS = "LlamaIndex"
 SPLIT_TOKENS = 256
 """Of theirs: what the model reads, as its users set it."""
 MAX_BYTES = 200_000_000
-LONG_CHUNKS = 10_000
+LONG_SECTIONS = 20_000
+"""Two of them make a chunk."""
 
 
-def main(folder: Annotated[Path, tyro.conf.Positional], rounds: int = 3) -> None:
+def main(folder: Annotated[Path, tyro.conf.Positional], rounds: int = 3, largest_kb: int = 1_000_000) -> None:
     """Print documents/h of each side and what deleting a document of 10,000 chunks takes."""
     logging.getLogger("pypdf").setLevel(logging.ERROR)
     print(describe())
     with tempfile.TemporaryDirectory() as scratch:
         readers = ParseWorkers(PARSERS, timeout_s=90, memory_mb=2048)
-        files = _both_can_read(folder, Path(scratch), readers)
+        files = _both_can_read(folder, largest_kb * 1000, readers)
         megabytes = sum(file.stat().st_size for file in files) / 1e6
         print(
             f"{len(files)} files of {folder.name} that both sides read, {megabytes:.1f} MB, {rounds} rounds"
@@ -145,10 +146,12 @@ def _theirs(files: Sequence[Path], embedding: HuggingFaceEmbedding, folder: Path
         return client.count("library").count
 
 
-def _both_can_read(folder: Path, scratch: Path, readers: ParseWorkers) -> list[Path]:
+def _both_can_read(folder: Path, largest_bytes: int, readers: ParseWorkers) -> list[Path]:
     """Files that give text on both sides."""
     found = []
     for file in sorted(path for path in folder.rglob("*") if path.is_file() and path.suffix):
+        if file.stat().st_size > largest_bytes:
+            continue
         try:
             documents = SimpleDirectoryReader(input_files=[file], raise_on_error=True).load_data()
             if any(document.text.strip() for document in documents) and readers.parse(file, file.name):
@@ -162,7 +165,9 @@ def _delete(scratch: Path) -> None:
     """A document of 10,000 chunks, beside as many others."""
     encoder = FakeEncoder()
     for name in ("long", "other"):
-        paragraphs = (f"# Part {number}\n\n{name} {number} " + "word " * 40 for number in range(LONG_CHUNKS))
+        paragraphs = (
+            f"# Part {number}\n\n{name} {number} " + "word " * 40 for number in range(LONG_SECTIONS)
+        )
         (scratch / f"{name}.md").write_text("\n\n".join(paragraphs))
     readers = ParseWorkers(1, timeout_s=600, memory_mb=4096)
     _ours([scratch / "other.md"], encoder, readers)(scratch / "warm")
