@@ -78,8 +78,7 @@ def answer(request: AnswerRequest, shelf: Shelf, llm: LanguageModel | None) -> I
             collection=request.collection,
             limit=SOURCES,
             dim=request.dim,
-            languages=request.languages,
-            documents=request.documents,
+            **request.filters(),
         ),
         shelf,
     )

@@ -15,13 +15,16 @@ from ingest.index import Location, open_index
 from ingest.intake import Intake
 from ingest.jobs import Job, Jobs
 from ingest.ledger import Ledger
-from ingest.pipeline import Shelf, contract_of
+from ingest.pipeline import Shelf, catch_up, contract_of
 from ingest.places import Place
 from ingest.ray import Done, Means, cluster, run
+from ingest.records import NOTHING_GIVEN, Given
 from ingest.sources import Originals
 
 
-def ingest(settings: Settings, place: Place, collection: str, done: Done) -> Job:
+def ingest(
+    settings: Settings, place: Place, collection: str, done: Done, given: Given = NOTHING_GIVEN
+) -> Job:
     """Ingest a folder, or go on with what a run of the same folder left; the finished job.
 
     Raises ValueError without a Qdrant server, IndexLocked while a service runs on the data folder,
@@ -52,19 +55,26 @@ def ingest(settings: Settings, place: Place, collection: str, done: Done) -> Job
             "service for the time of the run"
         ) from error
     with claim, closing(Database(settings.data_dir / "ledger.sqlite")) as database:
-        return _ingest(settings, place, collection, means, database, done)
+        return _ingest(settings, place, collection, means, database, done, given)
 
 
 def _ingest(
-    settings: Settings, place: Place, collection: str, means: Means, database: Database, done: Done
+    settings: Settings,
+    place: Place,
+    collection: str,
+    means: Means,
+    database: Database,
+    done: Done,
+    given: Given,
 ) -> Job:
     encoder = _encoder(settings.model_copy(update={"device": "cpu", "precision": "auto"}), None)
     ledger, jobs = Ledger(database), Jobs(database)
     shelf = Shelf(collection, open_index(collection, contract_of(encoder), means.location), encoder, ledger)
     ledger.add_collection(collection)
     repair(shelf)
+    catch_up(shelf)
     jobs.requeue_running()
-    job = _job(jobs, collection, place)
+    job = _job(jobs, collection, place, given)
     try:
         if not job.listed:
             intake = Intake(Originals(settings.data_dir / "originals"), database, max_bytes=means.max_bytes)
@@ -78,14 +88,16 @@ def _ingest(
     return jobs.get(job.id)
 
 
-def _job(jobs: Jobs, collection: str, place: Place) -> Job:
+def _job(jobs: Jobs, collection: str, place: Place, given: Given) -> Job:
     """The one that a killed run of the same left, or a new one; running."""
     left = (
         job
         for job in jobs.latest(collection=collection)
-        if job.place == place and job.finished is None and not job.sync
+        if job.place == place and job.finished is None and not job.sync and job.given == given
     )
-    job = next(left, None) or jobs.add(collection, place.root, root=place.root, selection=place.selection)
+    job = next(left, None) or jobs.add(
+        collection, place.root, root=place.root, selection=place.selection, given=given
+    )
     jobs.resume(job.id)
     jobs.begin(job.id)
     return jobs.get(job.id)

@@ -33,14 +33,17 @@ from app.schemas import (
     Job,
     JobAction,
     JobDetail,
+    Labelled,
     NamedSource,
     NewCollection,
     NewJob,
+    NewLabels,
     NewSource,
     Outcome,
     Plan,
     Preflight,
     Preview,
+    Relabelled,
     SearchRequest,
     SearchResponse,
     Tuning,
@@ -99,6 +102,11 @@ class Client:
         return Collection.model_validate_json(
             self._send("POST", "/v1/collections", json=body.model_dump()).content
         )
+
+    def labels(self, name: str) -> dict[str, dict[str, int]]:
+        """Of the documents in a collection: each label with its values and how many have them."""
+        response = self._send("GET", f"/v1/collections/{name}/labels")
+        return TypeAdapter(dict[str, dict[str, int]]).validate_json(response.content)
 
     def set_dims(self, name: str, dims: list[int]) -> Collection:
         response = self._send("PUT", f"/v1/collections/{name}/dims", json={"dims": dims})
@@ -196,18 +204,30 @@ class Client:
     def delete_document(self, document: str) -> None:
         self._send("DELETE", f"/v1/documents/{document}")
 
-    def upload(self, collection: str, files: Sequence[tuple[str, BinaryIO]]) -> Job:
+    def label_documents(self, new: NewLabels) -> int:
+        """Change labels, access or date of documents (ids); how many there were."""
+        response = self._send("POST", "/v1/documents/labels", json=new.model_dump(mode="json"))
+        return Relabelled.model_validate_json(response.content).documents
+
+    def upload(
+        self, collection: str, files: Sequence[tuple[str, BinaryIO]], said: Labelled | None = None
+    ) -> Job:
         """Send files (name, content); they are stored when this returns, and ingested after."""
         parts = [("files", file) for file in files]
-        response = self._send("POST", "/v1/documents", params={"collection": collection}, files=parts)
+        query = {"collection": collection, **_query(said or Labelled())}
+        response = self._send("POST", "/v1/documents", params=query, files=parts)
         return Job.model_validate_json(response.content)
 
     def ingest(self, job: NewJob) -> Job:
-        return Job.model_validate_json(self._send("POST", "/v1/jobs", json=job.model_dump()).content)
+        return Job.model_validate_json(
+            self._send("POST", "/v1/jobs", json=job.model_dump(mode="json")).content
+        )
 
     def plan(self, job: NewJob) -> Plan:
         """What the job would do; nothing is written."""
-        response = self._send("POST", "/v1/jobs/plan", json=job.model_dump(), timeout=LOOK_TIMEOUT_S)
+        response = self._send(
+            "POST", "/v1/jobs/plan", json=job.model_dump(mode="json"), timeout=LOOK_TIMEOUT_S
+        )
         return Plan.model_validate_json(response.content)
 
     def jobs(self, limit: int = 20, *, offset: int = 0, collection: str | None = None) -> list[Job]:
@@ -227,7 +247,7 @@ class Client:
 
     def put_source(self, name: str, source: NewSource) -> NamedSource:
         """Make a named source, or replace the one of that name."""
-        response = self._send("PUT", f"/v1/sources/{name}", json=source.model_dump())
+        response = self._send("PUT", f"/v1/sources/{name}", json=source.model_dump(mode="json"))
         return NamedSource.model_validate_json(response.content)
 
     def delete_source(self, name: str) -> None:
@@ -240,14 +260,14 @@ class Client:
         return Job.model_validate_json(response.content)
 
     def search(self, request: SearchRequest) -> SearchResponse:
-        response = self._send("POST", "/v1/search", json=request.model_dump())
+        response = self._send("POST", "/v1/search", json=request.model_dump(mode="json"))
         return SearchResponse.model_validate_json(response.content)
 
     def answer(self, request: AnswerRequest) -> Iterator[AnswerEvent]:
         """Events as they come. Raises ServiceError, also for an `error` event amid the stream."""
         try:
             with self._http.stream(
-                "POST", "/v1/answer", json=request.model_dump(), timeout=ANSWER_TIMEOUT_S
+                "POST", "/v1/answer", json=request.model_dump(mode="json"), timeout=ANSWER_TIMEOUT_S
             ) as response:
                 if response.is_error:
                     response.read()
@@ -336,6 +356,16 @@ class Client:
 def _given(**query: Any) -> dict[str, Any]:
     """The parameters that say something."""
     return {name: value for name, value in query.items() if value is not None}
+
+
+def _query(said: Labelled) -> dict[str, Any]:
+    """As a query string says it."""
+    pairs = [f"{key}={value}" for key, values in (said.labels or {}).items() for value in values]
+    return _given(
+        label=pairs or None,
+        access=said.access or None,
+        modified=said.modified and said.modified.isoformat(),
+    )
 
 
 def _refused(response: httpx.Response) -> ServiceError:

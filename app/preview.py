@@ -13,7 +13,7 @@ from ingest.errors import IngestError
 from ingest.index.contract import Contract
 from ingest.pipeline import contract_of
 from ingest.preview import Forecast, forecast, preview
-from ingest.records import Document
+from ingest.records import Document, Groups
 from ingest.sources import Originals, read_document
 
 ELEMENT_CHARS = 2000
@@ -23,7 +23,7 @@ MOST_PARTS = 500
 
 
 def look_at_files(
-    files: Sequence[tuple[str, BinaryIO]], collection: str, service: Service
+    files: Sequence[tuple[str, BinaryIO]], collection: str, service: Service, groups: Groups
 ) -> list[Preflight]:
     """What ingesting each of `files` (name, content) would do, in their order. Nothing is kept.
 
@@ -35,6 +35,7 @@ def look_at_files(
         for name, content in files:
             try:
                 document = _document(name, content, collection, originals, service)
+                service.check_replaceable(collection, document.source, groups)
                 formats[document.content_hash] = service.reader.format_of(
                     document.source.path, document.source.name
                 )
@@ -42,7 +43,7 @@ def look_at_files(
             except IngestError as error:
                 found.append(error)
     good = [one for one in found if isinstance(one, Document)]
-    forecasts = forecast(good, service.ledger, _contract(collection, service).recipe)
+    forecasts = forecast(good, service.ledger, _contract(collection, service).recipe, groups)
     return [
         _preflight(one, formats[one.content_hash], next(forecasts))
         if isinstance(one, Document)
@@ -58,15 +59,18 @@ def look_at_files(
     ]
 
 
-def look_into_file(name: str, content: BinaryIO, collection: str, service: Service) -> Preview:
+def look_into_file(
+    name: str, content: BinaryIO, collection: str, service: Service, groups: Groups
+) -> Preview:
     """What would become of one file: its elements and chunks. Nothing is kept. Raises IngestError."""
     begin = time.perf_counter()
     contract = _contract(collection, service)
     with _kept() as originals:
         document = _document(name, content, collection, originals, service)
+        service.check_replaceable(collection, document.source, groups)
         kind = service.reader.format_of(document.source.path, document.source.name)
         elements = service.reader.parse(document.source.path, document.source.name)
-    (what,) = forecast([document], service.ledger, contract.recipe)
+    (what,) = forecast([document], service.ledger, contract.recipe, groups)
     seen = preview(elements, document.source.name, service.encoder, contract)
     return Preview(
         file=_preflight(document, kind, what),

@@ -1,9 +1,17 @@
 """What travels between the service and its clients: one model per noun, shared by both sides."""
 
-from datetime import datetime
-from typing import Annotated, Literal
+from datetime import UTC, datetime, time
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
 
 CollectionName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
 Question = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=4000)]
@@ -11,6 +19,54 @@ Question = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1,
 
 class Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _listed(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+def _day(begins: time) -> BeforeValidator:
+    """A day alone is all of it; a time without a zone is UTC's."""
+
+    def read(value: Any) -> Any:
+        if isinstance(value, str) and len(value) == len("2024-01-31"):
+            return f"{value}T{begins.isoformat()}+00:00"
+        return value
+
+    return BeforeValidator(read)
+
+
+def _aware(when: datetime) -> datetime:
+    return when if when.tzinfo else when.replace(tzinfo=UTC)
+
+
+RESERVED = frozenset(
+    "access document heading ingested label language modified page position source text title version".split()
+)
+"""Names that labels can't have: they are fields of every document or passage."""
+
+
+def _free(key: str) -> str:
+    if key in RESERVED:
+        raise ValueError(f"{key!r} is a field of every document: choose another name for the label")
+    return key
+
+
+LabelKey = Annotated[str, StringConstraints(pattern=r"^[\w.-]{1,64}$"), AfterValidator(_free)]
+LabelValue = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+LabelValues = Annotated[list[LabelValue], BeforeValidator(_listed), Field(max_length=100)]
+Group = Annotated[str, StringConstraints(pattern=r"^[\w.@-]{1,100}$")]
+
+
+class Labelled(Model):
+    """What is said of documents. What is not given stays as it is."""
+
+    labels: Annotated[dict[LabelKey, LabelValues], Field(max_length=50)] | None = None
+    """`{"department": "hr", "tag": ["a", "b"]}`; in place of all labels they had."""
+    access: list[Group] | None = Field(default=None, max_length=100)
+    """Groups that may see them; none is everybody."""
+    modified: Annotated[datetime, _day(time.min), AfterValidator(_aware)] | None = None
+    """Their own date, where it isn't their files'."""
 
 
 class ErrorBody(Model):
@@ -197,6 +253,11 @@ class Document(Model):
     """Parser and chunker that made this version."""
     stale: bool = False
     """An older recipe made it: ingest it again."""
+    modified: datetime | None = None
+    """Its own date, where its place or somebody said it."""
+    labels: dict[str, list[str]] = {}
+    access: list[str] = []
+    """Groups that may see it; none is everybody."""
 
 
 class Documents(Model):
@@ -204,6 +265,16 @@ class Documents(Model):
     total: int
     languages: dict[str, int]
     """Documents per main language, of the whole collection."""
+
+
+class NewLabels(Labelled):
+    collection: CollectionName = "library"
+    documents: list[str] = Field(min_length=1, max_length=1000)
+
+
+class Relabelled(Model):
+    documents: int
+    """Fewer than were named if some are gone."""
 
 
 class DocumentIds(Model):
@@ -239,19 +310,59 @@ Ranking = Literal["hybrid", "dense", "lexical"]
 """Near in meaning and sharing words, by one score; or by one of them alone."""
 
 
-class SearchRequest(Model):
-    query: Question
-    collection: CollectionName = "library"
-    ranking: Ranking = "hybrid"
+class Period(Model):
+    """From one time to another, both included; without one of them it is open."""
+
+    since: Annotated[datetime, _day(time.min), AfterValidator(_aware)] | None = None
+    until: Annotated[datetime, _day(time.max), AfterValidator(_aware)] | None = None
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.since and self.until and self.since > self.until:
+            raise ValueError(f"{self.since:%Y-%m-%d} is after {self.until:%Y-%m-%d}")
+        return self
+
+
+class Filters(Model):
+    """Which passages may be found: all that is given must hold, of each list one entry."""
+
+    languages: list[str] = Field(default=[], max_length=100)
+    documents: list[str] = Field(default=[], max_length=1000)
+    """Ids."""
+    sources: list[str] = Field(default=[], max_length=100)
+    """Folders, archives, sites or files that documents come from: `/srv/papers`, `https://example.org/docs`,
+    `s3://bucket/folder`, `upload:NAME`."""
+    modified: Period | None = None
+    """The document's own date; one without a date is not found."""
+    ingested: Period | None = None
+    fields: Annotated[dict[str, LabelValues], Field(max_length=20)] = {}
+    """Labels by their names, and title, heading, page and position of passages."""
+
+    def filters(self) -> dict[str, Any]:
+        """Those of them that are set, for another request."""
+        return {name: getattr(self, name) for name in Filters.model_fields if name in self.model_fields_set}
+
+
+class Asking(Filters):
+    """What every search may say."""
+
     limit: int = Field(default=10, ge=1, le=100)
+    """Passages, or documents where they are grouped."""
     offset: int = Field(default=0, ge=0, le=1000)
     dim: int | None = None
     """A stored width; None is the full one, through the funnel."""
     exact: bool = False
     """Compare with every full vector instead of the funnel's candidates."""
-    languages: list[str] = Field(default=[], max_length=100)
-    documents: list[str] = Field(default=[], max_length=1000)
-    """Document ids."""
+    group: Literal["document"] | None = None
+    """Show each document once, by its best passage."""
+    passages: int = Field(default=4, ge=1, le=20)
+    """Of a group, the best one included."""
+
+
+class SearchRequest(Asking):
+    query: Question
+    collection: CollectionName = "library"
+    ranking: Ranking = "hybrid"
 
 
 class SourceInfo(Model):
@@ -285,6 +396,10 @@ class Hit(Model):
     language: str
     sources: list[SourceInfo]
     """Every document with this text; the first is the one to cite."""
+    more: list["Hit"] = []
+    """Further passages of the document, where hits are grouped."""
+    others: int = 0
+    """How many there are among the candidates."""
 
 
 class Timing(Model):
@@ -306,11 +421,9 @@ class SearchResponse(Model):
     timing: Timing
 
 
-class AnswerRequest(Model):
+class AnswerRequest(Filters):
     question: Question
     collection: CollectionName = "library"
-    languages: list[str] = Field(default=[], max_length=100)
-    documents: list[str] = Field(default=[], max_length=1000)
     dim: int | None = None
 
 
@@ -353,7 +466,7 @@ class AnswerEvent(Model):
     error: ErrorBody | None = None
 
 
-class NewJob(Model):
+class NewJob(Labelled):
     """Ingest what is at a place."""
 
     place: str
@@ -474,7 +587,7 @@ class Job(Model):
 SourceName = CollectionName
 
 
-class NewSource(Model):
+class NewSource(Labelled):
     """A place that a collection is kept in sync with."""
 
     place: str

@@ -1,91 +1,97 @@
 """A question -> hits with their sources: one function for the page, the API, the command line and answers."""
 
 import time
+from collections.abc import Sequence
 
 from app import schemas
-from app.fusion import CANDIDATES, WORTH, WORTH_UNSPOKEN, Fused, Leg, alone, fuse
+from app.filters import where_of
+from app.fusion import WORTH, WORTH_UNSPOKEN, Fused, Leg
 from app.marks import marks
-from app.schemas import Hit, SearchRequest, SearchResponse, SourceInfo, Timing
-from embedder.encoder import Vectors
+from app.ranking import Entry, Question, Trail, as_they_are, cited, rank
+from app.schemas import Asking, Hit, SearchRequest, SearchResponse, SourceInfo, Timing
 from ingest import language
 from ingest.index.contract import Where
-from ingest.lexical import bound as highest
+from ingest.ledger import DocumentRow
 from ingest.lexical import encode_queries
 from ingest.pipeline import Shelf
-from ingest.records import Hit as Found
 
 
 def search(request: SearchRequest, shelf: Shelf) -> SearchResponse:
-    """Find the chunks nearest to the query.
+    """Find the chunks nearest to the query, among those that the shelf's caller sees.
 
     A chunk whose version no document is served from (it is being replaced just now) is left out, so
-    nobody sees a half-written or an outdated document. Raises UnknownDim for a width that is not stored.
+    nobody sees a half-written or an outdated document. Raises UnknownDim for a width that is not stored,
+    UnknownField for a filter that names nothing.
     """
     begin = time.perf_counter()
-    vector = None if request.ranking == "lexical" else shelf.encoder.encode_queries([request.query])[0]
-    encoded = time.perf_counter()
-    found, sureness = _rank(request, vector, shelf)
-    page = found[request.offset : request.offset + request.limit]
-    searched = time.perf_counter()
-    sources = shelf.ledger.documents_of(one.chunk.version for one in page)
-    hits = [
-        Hit(
-            score=one.score,
-            dense=_leg(one.dense),
-            lexical=_leg(one.lexical),
-            text=one.chunk.text,
-            marks=marks(one.chunk.text, request.query),
-            title=one.chunk.title,
-            heading=list(one.chunk.heading),
-            page=one.chunk.page,
-            position=one.chunk.position,
-            language=one.chunk.language,
-            sources=[SourceInfo(document=row.id, name=row.name) for row in sources[one.chunk.version]],
-        )
-        for one in page
-        if one.chunk.version in sources
-    ]
+    trail = Trail()
+    where = where_of(request, shelf)
+    warning = language_warning(request.query, shelf)
+    with trail.step("encode"):
+        question = _question(request, shelf, spoken=warning is None)
+    entries = rank(question, request, where, shelf, as_they_are, trail)
+    hits = _hits(entries, request, request.query, where, shelf, trail)
     dims = shelf.index.contract.dims
     dim = request.dim or dims[0]
+    total_ms = (time.perf_counter() - begin) * 1000
     return SearchResponse(
         hits=hits,
         ranking=request.ranking,
-        sureness=sureness,
+        sureness=trail.sureness,
         dim=dim,
         mode="prefix" if dim < dims[0] else "exact" if request.exact or len(dims) == 1 else "funnel",
         encoder=shelf.encoder.name,
-        warning=language_warning(request.query, shelf),
+        warning=warning,
         timing=Timing(
-            encode_ms=_ms(encoded - begin),
-            search_ms=_ms(searched - encoded),
-            total_ms=_ms(time.perf_counter() - begin),
+            encode_ms=trail.steps_ms["encode"],
+            search_ms=round(total_ms - trail.steps_ms["encode"], 2),
+            total_ms=round(total_ms, 2),
         ),
     )
 
 
-def _rank(request: SearchRequest, vector: Vectors | None, shelf: Shelf) -> tuple[list[Fused], float | None]:
-    """All candidates, best first; and the best lexical score as a share of what the query could reach."""
-    where = Where(tuple(request.languages), tuple(request.documents))
-    wanted = request.offset + request.limit
-    if request.ranking == "dense":
-        assert vector is not None
-        return alone(_dense(request, vector, wanted, where, shelf), "dense"), None
-    (terms,) = encode_queries([request.query])
-    most = max(CANDIDATES, wanted)
-    words = shelf.index.search_terms(terms, limit=most, where=where)
-    bound = highest(terms, shelf.index.count())
-    sureness = words[0].score / bound if words else 0.0
-    if vector is None:
-        return alone(words, "lexical"), sureness
-    crosses = len(shelf.encoder.card.language_codes) != 1
-    worth = WORTH if language_warning(request.query, shelf) is None else WORTH_UNSPOKEN
-    near = _dense(request, vector, most, where, shelf)
-    return fuse(near, words, bound, crosses=crosses, worth=worth), sureness
+def _question(request: SearchRequest, shelf: Shelf, *, spoken: bool) -> Question:
+    """`spoken`: whether the encoder knows the query's language."""
+    dense, lexical = request.ranking != "lexical", request.ranking != "dense"
+    return Question(
+        request.ranking,
+        shelf.encoder.encode_queries([request.query])[0] if dense else None,
+        encode_queries([request.query])[0] if lexical else None,
+        worth=WORTH if spoken else WORTH_UNSPOKEN,
+        crosses=len(shelf.encoder.card.language_codes) != 1,
+    )
 
 
-def _dense(request: SearchRequest, vector: Vectors, limit: int, where: Where, shelf: Shelf) -> list[Found]:
-    return shelf.index.search(
-        vector, limit=limit, dim=request.dim, exact=request.exact, funnel=shelf.funnel, where=where
+def _hits(
+    entries: Sequence[Entry], asked: Asking, query: str, where: Where, shelf: Shelf, trail: Trail
+) -> list[Hit]:
+    """The page that was asked for, with what the caller may see of each text's documents."""
+    page = entries[asked.offset : asked.offset + asked.limit]
+    with trail.step("documents"):
+        rows = shelf.ledger.documents_of({entry[0].chunk.version for entry in page}, shelf.sees)
+    hits = []
+    for best, *others in page:
+        if sources := cited(rows.get(best.chunk.version, []), where):
+            more = [_hit(one, query, sources) for one in others[: asked.passages - 1]]
+            hit = _hit(best, query, sources)
+            hits.append(hit.model_copy(update={"more": more, "others": len(others)}))
+    return hits
+
+
+def _hit(found: Fused, query: str, sources: Sequence[DocumentRow]) -> Hit:
+    chunk = found.chunk
+    return Hit(
+        score=found.score,
+        dense=_leg(found.dense),
+        lexical=_leg(found.lexical),
+        text=chunk.text,
+        marks=marks(chunk.text, query),
+        title=chunk.title,
+        heading=list(chunk.heading),
+        page=chunk.page,
+        position=chunk.position,
+        language=chunk.language,
+        sources=[SourceInfo(document=row.id, name=row.name) for row in sources],
     )
 
 
@@ -103,7 +109,3 @@ def language_warning(question: str, shelf: Shelf) -> str | None:
         f"{shelf.encoder.name} speaks {', '.join(spoken)} only and this seems to be {asked!r}: "
         "expect few good hits. KALM_MODEL=kalm-v2.5 searches across languages."
     )
-
-
-def _ms(seconds: float) -> float:
-    return round(seconds * 1000, 2)

@@ -25,10 +25,10 @@ from ingest.intake import Intake
 from ingest.jobs import Job, Jobs
 from ingest.keeper import Keeper
 from ingest.ledger import Ledger
-from ingest.pipeline import Shelf, contract_of, remove
-from ingest.places import Place
+from ingest.pipeline import Shelf, catch_up, contract_of, relabel, remove
+from ingest.places import INSIDE, Place
 from ingest.plan import Plan, plan
-from ingest.records import Chunk, Picture, Source
+from ingest.records import NOTHING_GIVEN, Chunk, Given, Groups, Picture, Source, document_id
 from ingest.runner import DOCUMENTS_AT_ONCE, Runner
 from ingest.schedule import NamedSource, Schedule
 from ingest.sources import Originals
@@ -50,6 +50,12 @@ class NotAllowed(IngestError):
     """A server folder outside of those that may be ingested."""
 
     code = "not_allowed"
+
+
+class NotYours(IngestError):
+    """Documents, or groups, that are not the caller's to change."""
+
+    code = "not_yours"
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,10 +189,16 @@ class Service:
                 index = open_index(name, contract_of(self.encoder), self.location)
                 tuned = self._tunings.get(name)
                 shelf = Shelf(name, index, self.encoder, self.ledger, tuned.chosen if tuned else None)
+                if behind := catch_up(shelf):
+                    log.info("%s: labels of %d texts were written beside their points", name, behind)
                 for lost in repair(shelf).lost:
                     log.error("%s: points of %s are missing; ingest it again", name, lost.name)
                 self._shelves[name] = shelf
             return self._shelves[name]
+
+    def view(self, name: str, groups: Groups) -> Shelf:
+        """The open collection as `groups` see it; errors as for `shelf`."""
+        return replace(self.shelf(name), sees=groups)
 
     def contract(self, name: str) -> tuple[Contract, str | None]:
         """What a collection promises; and what to do if another encoder built it."""
@@ -243,54 +255,91 @@ class Service:
 
     # documents and jobs
 
-    def delete_document(self, document: str) -> None:
+    # what a caller may not see is for it as if it were not there
+
+    def delete_document(self, document: str, groups: Groups) -> None:
         """Raises UnknownDocument."""
-        row = self.ledger.document(document)
+        row = self.ledger.document(document, groups)
         remove(document, self.shelf(row.collection))
 
-    def delete_documents(self, collection: str, documents: Sequence[str]) -> int:
+    def delete_documents(self, collection: str, documents: Sequence[str], groups: Groups) -> int:
         """Delete those of `documents` that are still in the collection; how many were."""
         shelf = self.shelf(collection)
-        rows = self.ledger.documents_by_id(collection, documents)
+        rows = self.ledger.documents_by_id(collection, documents, groups)
         for row in rows:
             remove(row.id, shelf)
         return len(rows)
 
-    def rerun(self, collection: str, documents: Sequence[str]) -> Job:
+    def label(self, collection: str, documents: Sequence[str], given: Given, groups: Groups) -> int:
+        """Say something else of documents; how many there are. Raises NotYours for others' groups."""
+        _check_groups(given, groups)
+        shelf = self.shelf(collection)
+        rows = self.ledger.documents_by_id(collection, documents, groups)
+        relabel([row.id for row in rows], given, shelf)
+        return len(rows)
+
+    def rerun(self, collection: str, documents: Sequence[str], groups: Groups) -> Job:
         """Queue documents once more, from where they came. Raises UnknownDocument if none is left."""
         self.shelf(collection)
-        rows = self.ledger.documents_by_id(collection, documents)
+        rows = self.ledger.documents_by_id(collection, documents, groups)
         if not rows:
             raise UnknownDocument(f"none of these documents is in {collection!r} any more")
         items = [Source(row.uri, row.name, row.path) for row in rows]
         return self._queue(self.jobs.add(collection, _label(items), items=items))
 
-    def picture(self, document: str, number: int) -> Picture:
+    def picture(self, document: str, number: int, groups: Groups) -> Picture:
         """A page (1-based) of a pdf. Raises UnknownDocument, UnknownPage, IngestError."""
-        row = self.ledger.document(document)
+        row = self.ledger.document(document, groups)
         if not row.path.is_file():
             raise SourceGone(f"{row.name}: the file is no longer at its source")
         return self.reader.picture(row.path, row.name, number)
 
-    def chunks(self, document: str) -> list[Chunk]:
+    def chunks(self, document: str, groups: Groups) -> list[Chunk]:
         """A document's chunks in reading order; none if it was never ingested. Raises UnknownDocument."""
-        row = self.ledger.document(document)
+        row = self.ledger.document(document, groups)
         return self.shelf(row.collection).index.chunks(row.version) if row.version else []
 
-    def upload(self, collection: str, files: Sequence[tuple[str, BinaryIO]]) -> Job:
-        """Keep the files (name, content) and queue them. Durable when it returns."""
+    def upload(
+        self,
+        collection: str,
+        files: Sequence[tuple[str, BinaryIO]],
+        groups: Groups,
+        given: Given = NOTHING_GIVEN,
+    ) -> Job:
+        """Keep the files (name, content) and queue them. Durable when it returns.
+
+        Raises NotYours for others' groups, and for a name that would replace what `groups` don't see.
+        """
+        _check_groups(given, groups)
         self.shelf(collection)
         items = [
             self._originals.keep(name, content, max_bytes=self.limits.max_bytes) for name, content in files
         ]
-        return self._queue(self.jobs.add(collection, _label(items), items=items))
+        for item in items:
+            self.check_replaceable(collection, item, groups)
+        return self._queue(self.jobs.add(collection, _label(items), items=items, given=given))
 
-    def ingest_place(self, collection: str, place: Place, *, sync: bool, force: bool) -> Job:
+    def check_replaceable(self, collection: str, source: Source, groups: Groups) -> None:
+        """Raises NotYours if the file, or what may be in it, is a document that `groups` don't see."""
+        there = self.ledger.documents_by_id(collection, [document_id(collection, source)])
+        there += self.ledger.documents_below(collection, source.uri + INSIDE)
+        if not all(row.said.seen_by(groups) for row in there):
+            raise NotYours(f"{source.name}: this key may not replace what has that name; choose another")
+
+    def ingest_place(
+        self, collection: str, place: Place, *, sync: bool, force: bool, given: Given = NOTHING_GIVEN
+    ) -> Job:
         """Queue what is at a place. Raises NotAllowed for a folder or address that may not be read."""
         self.shelf(collection)
         place = self._allowed(place)
         job = self.jobs.add(
-            collection, place.root, root=place.root, selection=place.selection, sync=sync, force=force
+            collection,
+            place.root,
+            root=place.root,
+            selection=place.selection,
+            sync=sync,
+            force=force,
+            given=given,
         )
         return self._queue(job)
 
@@ -300,7 +349,14 @@ class Service:
         return plan(self._allowed(place), collection, recipe, self._intake, self.ledger)
 
     def put_source(
-        self, name: str, collection: str, place: Place, *, every_s: int | None, watch: bool
+        self,
+        name: str,
+        collection: str,
+        place: Place,
+        *,
+        every_s: int | None,
+        watch: bool,
+        given: Given = NOTHING_GIVEN,
     ) -> NamedSource:
         """Keep a collection in sync with a place from now on. Raises NotAllowed, IngestError."""
         self.shelf(collection)
@@ -308,7 +364,7 @@ class Service:
         if watch and place.kind != "path":
             raise IngestError(f"{place.root}: only folders can be watched; look there every hour instead")
         source = self.schedule.put(
-            name, collection, place, every_s=every_s, watch=watch, now=datetime.now(UTC)
+            name, collection, place, every_s=every_s, watch=watch, now=datetime.now(UTC), given=given
         )
         self._keeper.wake()
         return source
@@ -318,7 +374,7 @@ class Service:
         return self._keeper.run(name, force=force)
 
     def _sync(self, source: NamedSource, force: bool) -> Job:
-        return self.ingest_place(source.collection, source.place, sync=True, force=force)
+        return self.ingest_place(source.collection, source.place, sync=True, force=force, given=source.given)
 
     def _allowed(self, place: Place) -> Place:
         """The place with links resolved, if it may be read."""
@@ -343,6 +399,12 @@ class Service:
     def _queue(self, job: Job) -> Job:
         self._runner.wake()
         return job
+
+
+def _check_groups(given: Given, groups: Groups) -> None:
+    """Raises NotYours where somebody gives documents to groups that the key is not of."""
+    if groups is not None and (others := sorted(set(given.access or ()) - groups)):
+        raise NotYours(f"this key is not of the groups {', '.join(others)}: it can't give them documents")
 
 
 def _label(items: Sequence[Source]) -> str:

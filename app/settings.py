@@ -42,7 +42,8 @@ class Settings(BaseSettings):
     api_key: SecretStr | None = None
     """What the page and the command line present; the service takes it as an admin's."""
     api_keys: str = ""
-    """More keys the service takes, `role:sha256hex` with commas between (`kalm key` makes one)."""
+    """More keys the service takes, `role:sha256hex` or `role:sha256hex:group+group`, with commas between
+    (`kalm key` makes one)."""
 
     qdrant_url: str | None = None
     """A Qdrant server; None keeps the index in this process, in `data_dir`."""

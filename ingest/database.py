@@ -37,6 +37,19 @@ CREATE TABLE IF NOT EXISTS documents (
     UNIQUE (collection, uri)
 );
 CREATE INDEX IF NOT EXISTS documents_by_version ON documents(version);
+CREATE TABLE IF NOT EXISTS labels (
+    document TEXT PRIMARY KEY REFERENCES documents(id) ON DELETE CASCADE,
+    labels TEXT NOT NULL, access TEXT NOT NULL, modified TEXT, ingested TEXT
+);
+CREATE TABLE IF NOT EXISTS restricted (
+    collection TEXT PRIMARY KEY REFERENCES collections(name) ON DELETE CASCADE
+);
+CREATE TABLE IF NOT EXISTS unlabelled (
+    version TEXT PRIMARY KEY REFERENCES versions(id) ON DELETE CASCADE
+);
+CREATE TABLE IF NOT EXISTS payloads (
+    collection TEXT PRIMARY KEY REFERENCES collections(name) ON DELETE CASCADE, format INTEGER NOT NULL
+);
 CREATE INDEX IF NOT EXISTS documents_by_path ON documents(path);
 CREATE TABLE IF NOT EXISTS jobs (
     id TEXT PRIMARY KEY,
@@ -67,6 +80,10 @@ CREATE TABLE IF NOT EXISTS selections (
     job TEXT PRIMARY KEY REFERENCES jobs(id) ON DELETE CASCADE,
     include TEXT NOT NULL, exclude TEXT NOT NULL, force INTEGER NOT NULL
 );
+CREATE TABLE IF NOT EXISTS job_given (
+    job TEXT PRIMARY KEY REFERENCES jobs(id) ON DELETE CASCADE,
+    labels TEXT, access TEXT, modified TEXT
+);
 CREATE TABLE IF NOT EXISTS seen (
     collection TEXT NOT NULL REFERENCES collections(name) ON DELETE CASCADE,
     uri TEXT NOT NULL, tag TEXT NOT NULL, content_hash TEXT NOT NULL,
@@ -78,6 +95,10 @@ CREATE TABLE IF NOT EXISTS sources (
     root TEXT NOT NULL, include TEXT NOT NULL, exclude TEXT NOT NULL,
     every_s INTEGER, watch INTEGER NOT NULL,
     due TEXT, mark TEXT, job TEXT REFERENCES jobs(id) ON DELETE SET NULL, problem TEXT
+);
+CREATE TABLE IF NOT EXISTS source_given (
+    source TEXT PRIMARY KEY REFERENCES sources(name) ON DELETE CASCADE,
+    labels TEXT, access TEXT, modified TEXT
 );
 CREATE TABLE IF NOT EXISTS feedback (
     collection TEXT NOT NULL REFERENCES collections(name) ON DELETE CASCADE,

@@ -113,12 +113,12 @@ class Intake:
             self.require_open(Place(source.uri))
             assert self._web is not None
             with self._web.fetch(source.uri) as page:
-                return Source(source.uri, page.name, self._keep(page.name, page))
+                return Source(source.uri, page.name, self._keep(page.name, page), page.modified)
         with self._stores.fetch(source.uri, self._max_bytes) as (stored, content):
             path = self._keep(stored.name, content)
         if self._remembers and stored.tag is not None:
             self._seen.record(collection, source.uri, stored.tag, content_hash=path.name)
-        return Source(source.uri, source.name, path)
+        return Source(source.uri, source.name, path, stored.modified)
 
     def _sort(self, stored: StoredObject, listing: Listing, collection: str, recipe: str) -> None:
         """Into what must be fetched and what is known to be as it was."""

@@ -12,8 +12,9 @@ from uuid import uuid4
 from ingest.archives import Unpacked
 from ingest.database import Database, now
 from ingest.errors import IngestError, LeftOut, UnknownJob
+from ingest.labels import given_of, put_given
 from ingest.places import EVERYTHING, Place, Selection
-from ingest.records import Source, Stage
+from ingest.records import NOTHING_GIVEN, Given, Groups, Source, Stage
 
 Outcome = Literal[
     "queued", "running", "added", "changed", "unchanged", "alias", "removed", "skipped", "failed", "cancelled"
@@ -76,6 +77,8 @@ class Job:
     retry_at: datetime | None
     """When a waiting job tries again."""
     outcomes: dict[Outcome, int]
+    given: Given
+    """What is said of its documents."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +108,7 @@ class Jobs:
         sync: bool = False,
         force: bool = False,
         items: Sequence[Source] = (),
+        given: Given = NOTHING_GIVEN,
     ) -> Job:
         """Queue a job: either a `root` still to be listed, or `items`. Durable when it returns."""
         job = str(uuid4())
@@ -117,6 +121,7 @@ class Jobs:
             if force or selection != EVERYTHING:
                 globs = (json.dumps(selection.include), json.dumps(selection.exclude))
                 db.execute("INSERT INTO selections VALUES (?, ?, ?, ?)", (job, *globs, force))
+            put_given(db, "job", job, given)
             _add_items(db, job, items, "queued")
         return self.get(job)
 
@@ -160,20 +165,26 @@ class Jobs:
                 (job,),
             )
 
-    def latest(self, limit: int = 50, *, offset: int = 0, collection: str | None = None) -> list[Job]:
-        """Newest first, of all collections or of one."""
+    def latest(
+        self, limit: int = 50, *, offset: int = 0, collection: str | None = None, groups: Groups = None
+    ) -> list[Job]:
+        """Newest first, of all collections or of one, that `groups` see."""
+        seen, values = _seen(groups)
         rows = self._db.read(
-            "SELECT * FROM jobs WHERE ?1 IS NULL OR collection = ?1 "
-            "ORDER BY created DESC, rowid DESC LIMIT ?2 OFFSET ?3",
+            f"SELECT * FROM jobs WHERE (? IS NULL OR collection = ?){seen} "  # noqa: S608 constants
+            "ORDER BY created DESC, rowid DESC LIMIT ? OFFSET ?",
             collection,
+            collection,
+            *values,
             limit,
             offset,
         )
         return [self._job(row) for row in rows]
 
-    def get(self, job: str) -> Job:
-        """Raises UnknownJob."""
-        rows = self._db.read("SELECT * FROM jobs WHERE id = ?", job)
+    def get(self, job: str, groups: Groups = None) -> Job:
+        """Raises UnknownJob, also for one that `groups` don't see."""
+        seen, values = _seen(groups)
+        rows = self._db.read(f"SELECT * FROM jobs WHERE id = ?{seen}", job, *values)  # noqa: S608
         if not rows:
             raise UnknownJob(f"no job {job!r}")
         return self._job(rows[0])
@@ -391,7 +402,29 @@ class Jobs:
             finished=_time(row["finished"]),
             retry_at=_time(row["retry_at"]),
             outcomes={row["outcome"]: row["number"] for row in outcomes},
+            given=given_of(self._db.read("SELECT * FROM job_given WHERE job = ?", row["id"])),
         )
+
+
+_SEES = "(SELECT 1 FROM json_each({access}) WHERE value IN (SELECT value FROM json_each(?)))"
+_SEEN = (
+    # nothing in the collection is for some only; or
+    " AND (NOT EXISTS (SELECT 1 FROM restricted r WHERE r.collection = jobs.collection) OR ("  # noqa: S608
+    # what the job says lets them see its documents, and
+    "NOT EXISTS (SELECT 1 FROM job_given g WHERE g.job = jobs.id AND coalesce(g.access, '[]') <> '[]' "
+    f"AND NOT EXISTS {_SEES.format(access='g.access')}) "
+    # so does every document it names: those that are gone are nobody's
+    "AND NOT EXISTS (SELECT 1 FROM items i "
+    "LEFT JOIN documents d ON d.collection = jobs.collection AND d.uri = i.uri "
+    "LEFT JOIN labels l ON l.document = d.id WHERE i.job = jobs.id AND ("
+    "(d.id IS NULL AND i.outcome NOT IN ('queued', 'running', 'skipped', 'cancelled')) "
+    f"OR (coalesce(l.access, '[]') <> '[]' AND NOT EXISTS {_SEES.format(access='l.access')})))))"
+)
+
+
+def _seen(groups: Groups) -> tuple[str, list[str]]:
+    """A condition on jobs: every document they name may be seen."""
+    return ("", []) if groups is None else (_SEEN, [json.dumps(sorted(groups))] * 2)
 
 
 def _time(stored: str | None) -> datetime | None:

@@ -8,15 +8,15 @@ import json
 import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
-from ingest import likeness
+from ingest import labels, likeness
 from ingest.database import Database, now
 from ingest.errors import UnknownCollection, UnknownDocument
-from ingest.records import Chunk, Document, Source, document_id
+from ingest.records import NOTHING_GIVEN, Chunk, Document, Given, Groups, Said, Source, document_id
 
 DocumentSort = Literal["name", "updated", "size", "chunks"]
 DocumentFilter = Literal["ready", "failed", "stale"]
@@ -45,6 +45,7 @@ class DocumentRow:
     error_code: str | None
     error: str | None
     """Why the last attempt failed; the published version, if there is one, still serves."""
+    said: Said
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,9 @@ class Ledger:
     def add_collection(self, name: str) -> None:
         """Make a collection; one that is there stays as it is."""
         with self._db.write() as db:
-            db.execute("INSERT OR IGNORE INTO collections VALUES (?, ?)", (name, now()))
+            made = db.execute("INSERT OR IGNORE INTO collections VALUES (?, ?)", (name, now())).rowcount
+            if made:
+                db.execute("INSERT INTO payloads VALUES (?, ?)", (name, labels.FORMAT))
 
     def collections(self) -> dict[str, datetime]:
         """Name and time of creation of each, oldest first."""
@@ -104,12 +107,13 @@ class Ledger:
         state: DocumentFilter | None = None,
         language: str | None = None,
         recipe: str = "",
+        groups: Groups = None,
         sort: DocumentSort = "name",
         descending: bool = False,
         limit: int = 100,
         offset: int = 0,
     ) -> tuple[list[DocumentRow], int]:
-        """Those whose name or title contains `text`, sorted; and how many there are in all.
+        """Those whose name or title contains `text` and that `groups` see, sorted; and how many there are.
 
         `recipe` is the one in use: the state "stale" needs it.
         """
@@ -124,30 +128,37 @@ class Ledger:
         if language is not None:
             where += " AND v.language = ?"
             values.append(language)
+        where, values = _and_seen(where, values, groups)
         order = f" ORDER BY {_SORTS[sort]}{' DESC' if descending else ''}, d.name, d.uri LIMIT ? OFFSET ?"
         rows = self._db.read(_DOCUMENTS + where + order, *values, limit, offset)
         total = self._db.read(f"SELECT count(*) FROM ({_DOCUMENTS + where})", *values)  # noqa: S608 constants
         return [_document(row) for row in rows], total[0][0]
 
-    def document(self, document: str) -> DocumentRow:
-        """Raises UnknownDocument."""
+    def document(self, document: str, groups: Groups = None) -> DocumentRow:
+        """Raises UnknownDocument, also for one that `groups` don't see."""
         rows = self._db.read(f"{_DOCUMENTS} WHERE d.id = ?", document)
-        if not rows:
+        if not rows or not _document(rows[0]).said.seen_by(groups):
             raise UnknownDocument(f"no document {document!r}; it may have been deleted")
         return _document(rows[0])
 
-    def documents_by_id(self, collection: str, documents: Iterable[str]) -> list[DocumentRow]:
-        """Those of `documents` (ids) that are in the collection, by name."""
+    def documents_by_id(
+        self, collection: str, documents: Iterable[str], groups: Groups = None
+    ) -> list[DocumentRow]:
+        """Those of `documents` (ids) that are in the collection and that `groups` see, by name."""
         wanted = json.dumps(list(documents))
-        return [_document(row) for row in self._db.read(_DOCUMENTS + _BY_ID, collection, wanted)]
+        rows = [_document(row) for row in self._db.read(_DOCUMENTS + _BY_ID, collection, wanted)]
+        return [row for row in rows if row.said.seen_by(groups)]
 
-    def documents_of(self, versions: Iterable[str]) -> dict[str, list[DocumentRow]]:
-        """The documents that cite each of these versions, by name; a version nobody cites is left out."""
+    def documents_of(self, versions: Iterable[str], groups: Groups = None) -> dict[str, list[DocumentRow]]:
+        """The documents that cite each of these versions and that `groups` see, by name; a version without
+        any is left out."""
         wanted = json.dumps(sorted(set(versions)))  # one value: the number of `?` is limited
         cited: dict[str, list[DocumentRow]] = {}
         rows = self._db.read(_DOCUMENTS + _OF_VERSIONS, wanted)
         for row in rows:
-            cited.setdefault(row["version"], []).append(_document(row))
+            document = _document(row)
+            if document.said.seen_by(groups):
+                cited.setdefault(row["version"], []).append(document)
         return cited
 
     def documents_below(self, collection: str, prefix: str) -> list[DocumentRow]:
@@ -227,12 +238,13 @@ class Ledger:
         """How many documents are served from a version that another recipe made."""
         return self.documents(collection, state="stale", recipe=recipe, limit=0)[1]
 
-    def languages(self, collection: str) -> dict[str, int]:
-        """Documents per language that most of their chunks are in."""
+    def languages(self, collection: str, groups: Groups = None) -> dict[str, int]:
+        """Documents that `groups` see, per language that most of their chunks are in."""
+        where, values = _and_seen(" WHERE d.collection = ? AND d.version IS NOT NULL", [collection], groups)
         rows = self._db.read(
-            "SELECT v.language, count(*) AS number FROM documents d JOIN versions v ON v.id = d.version "
-            "WHERE d.collection = ? GROUP BY v.language ORDER BY number DESC, v.language",
-            collection,
+            f"SELECT language, count(*) AS number FROM ({_DOCUMENTS + where}) "  # noqa: S608 constants
+            "GROUP BY language ORDER BY number DESC, language",
+            *values,
         )
         return {row["language"]: row["number"] for row in rows}
 
@@ -245,15 +257,104 @@ class Ledger:
             if described is not None:
                 _put_version(db, document.collection, version, described)
             _put_document(db, document.collection, document.source, document.size_bytes)
+            _put_said(db, document.collection, self.expected(document))
             db.execute(
                 "UPDATE documents SET version = ?, error_code = NULL, error = NULL WHERE id = ?",
                 (version, document.id),
             )
 
-    def record_failure(self, collection: str, source: Source, code: str, message: str) -> None:
+    def expected(self, document: Document) -> Said:
+        """What is said of a document once it is published, now."""
+        said = Said(document.id, document.source.uri, datetime.now(UTC), document.modified)
+        before = self._db.read(f"{_DOCUMENTS} WHERE d.id = ?", document.id)
+        if before:
+            old = _document(before[0]).said
+            said = replace(said, labels=old.labels, access=old.access)
+        return _with(said, document.given)
+
+    def relabel(self, collection: str, documents: Iterable[str], given: Given) -> list[str]:
+        """Say something else of documents (ids); the versions whose points are to say so too.
+
+        Those are remembered until `labelled` is told of them.
+        """
+        versions = set()
+        with self._db.write() as db:
+            for row in self.documents_by_id(collection, documents):
+                said = _with(row.said, given)
+                if said == row.said:
+                    continue
+                _put_said(db, collection, said)
+                if row.version is not None:
+                    db.execute("INSERT OR IGNORE INTO unlabelled VALUES (?)", (row.version,))
+                    versions.add(row.version)
+        return sorted(versions)
+
+    def unlabelled(self, collection: str) -> list[str]:
+        """Versions whose points may not say what is said of their documents: all, in an older format."""
+        rows = self._db.read("SELECT format FROM payloads WHERE collection = ?", collection)
+        if not rows or rows[0]["format"] != labels.FORMAT:
+            with self._db.write() as db:
+                db.execute(
+                    "INSERT OR IGNORE INTO unlabelled SELECT id FROM versions WHERE collection = ?",
+                    (collection,),
+                )
+                db.execute(
+                    "INSERT OR IGNORE INTO labels SELECT id, '{}', '[]', NULL, updated FROM documents "
+                    "WHERE collection = ?",
+                    (collection,),
+                )
+                db.execute("INSERT OR REPLACE INTO payloads VALUES (?, ?)", (collection, labels.FORMAT))
+        rows = self._db.read(
+            "SELECT u.version FROM unlabelled u JOIN versions v ON v.id = u.version WHERE v.collection = ?",
+            collection,
+        )
+        return [row["version"] for row in rows]
+
+    def labelled(self, versions: Iterable[str]) -> None:
+        """Their points say what their documents do."""
+        with self._db.write(durable=False) as db:
+            db.executemany("DELETE FROM unlabelled WHERE version = ?", [(one,) for one in versions])
+
+    def is_restricted(self, collection: str | None = None) -> bool:
+        """Whether a document of the collection, or of any, ever was for some groups only."""
+        return bool(
+            self._db.read("SELECT 1 FROM restricted WHERE ?1 IS NULL OR collection = ?1 LIMIT 1", collection)
+        )
+
+    def has_label(self, collection: str, key: str, groups: Groups = None) -> bool:
+        """Whether a document that `groups` see has a label of that name."""
+        where, values = _and_seen(" WHERE d.collection = ? AND d.version IS NOT NULL", [collection], groups)
+        return bool(
+            self._db.read(
+                f"SELECT 1 FROM ({_DOCUMENTS + where}) AS d, json_each(d.labels) AS k "  # noqa: S608
+                "WHERE k.key = ? LIMIT 1",
+                *values,
+                key,
+            )
+        )
+
+    def labels(self, collection: str, groups: Groups = None) -> dict[str, dict[str, int]]:
+        """Documents that `groups` see, per label and value, the most frequent value first."""
+        where, values = _and_seen(" WHERE d.collection = ? AND d.version IS NOT NULL", [collection], groups)
+        rows = self._db.read(
+            f"SELECT k.key, v.value, count(*) AS number FROM ({_DOCUMENTS + where}) AS d, "  # noqa: S608
+            "json_each(d.labels) AS k, json_each(k.value) AS v "
+            "GROUP BY k.key, v.value ORDER BY k.key, number DESC, v.value",
+            *values,
+        )
+        found: dict[str, dict[str, int]] = {}
+        for row in rows:
+            found.setdefault(row["key"], {})[row["value"]] = row["number"]
+        return found
+
+    def record_failure(
+        self, collection: str, source: Source, code: str, message: str, given: Given = NOTHING_GIVEN
+    ) -> None:
         """Keep why the last attempt failed; a published version goes on serving."""
         with self._db.write() as db:
             _put_document(db, collection, source, size_bytes=0)
+            (row,) = self.documents_by_id(collection, [document_id(collection, source)])
+            _put_said(db, collection, _with(row.said, given))
             db.execute(
                 "UPDATE documents SET error_code = ?, error = ? WHERE id = ?",
                 (code, message, document_id(collection, source)),
@@ -278,8 +379,13 @@ class Ledger:
 
 
 _DOCUMENTS = (
-    "SELECT d.*, v.title, v.language, v.recipe, coalesce(v.chunks, 0) AS chunks "
-    "FROM documents d LEFT JOIN versions v ON v.id = d.version"
+    "SELECT d.*, v.title, v.language, v.recipe, coalesce(v.chunks, 0) AS chunks, "
+    "coalesce(l.labels, '{}') AS labels, coalesce(l.access, '[]') AS access, l.modified, l.ingested "
+    "FROM documents d LEFT JOIN versions v ON v.id = d.version LEFT JOIN labels l ON l.document = d.id"
+)
+_SEEN = (
+    " AND (coalesce(l.access, '[]') = '[]' OR EXISTS (SELECT 1 FROM json_each(l.access) "
+    "WHERE value IN (SELECT value FROM json_each(?))))"
 )
 _BY_ID = (
     " WHERE d.collection = ? AND d.id IN (SELECT value FROM json_each(?)) ORDER BY casefold(d.name), d.uri"
@@ -329,6 +435,37 @@ def _put_document(db: sqlite3.Connection, collection: str, source: Source, size_
     )
 
 
+def _and_seen(where: str, values: list[object], groups: Groups) -> tuple[str, list[object]]:
+    """A condition on documents, and that `groups` see them."""
+    return (where, values) if groups is None else (where + _SEEN, [*values, json.dumps(sorted(groups))])
+
+
+def _with(said: Said, given: Given) -> Said:
+    """What is given, in place of what was said before."""
+    return replace(
+        said,
+        labels=said.labels if given.labels is None else given.labels,
+        access=said.access if given.access is None else given.access,
+        modified=given.modified or said.modified,
+    )
+
+
+def _put_said(db: sqlite3.Connection, collection: str, said: Said) -> None:
+    access = json.dumps(sorted(said.access))
+    db.execute(
+        "INSERT OR REPLACE INTO labels VALUES (?, ?, ?, ?, ?)",
+        (
+            said.id,
+            json.dumps(said.labels),
+            access,
+            said.modified and said.modified.isoformat(),
+            said.ingested.isoformat(),
+        ),
+    )
+    if said.access:
+        db.execute("INSERT OR IGNORE INTO restricted VALUES (?)", (collection,))
+
+
 def _document(row: sqlite3.Row) -> DocumentRow:
     return DocumentRow(
         id=row["id"],
@@ -345,4 +482,12 @@ def _document(row: sqlite3.Row) -> DocumentRow:
         recipe=row["recipe"],
         error_code=row["error_code"],
         error=row["error"],
+        said=Said(
+            row["id"],
+            row["uri"],
+            datetime.fromisoformat(row["ingested"] or row["updated"]),
+            row["modified"] and datetime.fromisoformat(row["modified"]),
+            labels.labels_from(row["labels"]),
+            tuple(json.loads(row["access"])),
+        ),
     )

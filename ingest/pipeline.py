@@ -3,13 +3,13 @@
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol
 
 import embedder
 from embedder.encoder import Encoder, Vectors
 from embedder.errors import UnsupportedModel
-from ingest import lexical, likeness, windows
+from ingest import labels, lexical, likeness, windows
 from ingest.analysis import ANALYSIS_VERSION
 from ingest.chunk import CHUNKER_VERSION, TokenSpans, chunk
 from ingest.errors import IndexDamaged, NotPossible
@@ -17,7 +17,7 @@ from ingest.index.contract import Chunking, Contract, Funnel, Index
 from ingest.jobs import Outcome
 from ingest.ledger import Described, Ledger
 from ingest.parse import PARSER_VERSION
-from ingest.records import Chunk, Document, Element, Stage
+from ingest.records import NOTHING_GIVEN, Chunk, Document, Element, Given, Groups, Stage
 from ingest.sentences import sentences
 
 RECIPE = f"parser {PARSER_VERSION}, chunker {CHUNKER_VERSION}, terms {ANALYSIS_VERSION}"
@@ -55,6 +55,8 @@ class Shelf:
     ledger: Ledger
     funnel: Funnel | None = None
     """How searches find their candidates, once it was tuned."""
+    sees: Groups = None
+    """Whose view of it this is: searches find what these groups see. Ingestion and admins see everything."""
     changing: threading.RLock = field(default_factory=threading.RLock, compare=False, repr=False)
     """Held while index and ledger are brought from one state to the next."""
     writing: set[str] = field(default_factory=set, compare=False, repr=False)
@@ -188,6 +190,7 @@ def recognise(document: Document, version: str, shelf: Shelf) -> Report | None:
         return None
     if shelf.ledger.published_version(document.id) == version:
         shelf.ledger.clear_failure(document.id)
+        _say_again(document, shelf)
         return Report("unchanged", known)
     outcome = publish(document, version, shelf, None)
     return Report(outcome, known) if outcome else None
@@ -211,8 +214,9 @@ def publish(
         known = shelf.ledger.chunks_of(version)
         if shelf.index.count(version) != (described.chunks if described else known):
             return None
-        cited_by = {row.id for row in shelf.ledger.documents_of([version]).get(version, [])}
-        shelf.index.publish(version, sorted(cited_by | {document.id}))
+        said = {row.id: row.said for row in shelf.ledger.documents_of([version]).get(version, [])}
+        said[document.id] = shelf.ledger.expected(document)
+        shelf.index.publish(version, said, labels.beside(said.values()))
         shelf.ledger.publish(document, version, described)
         if before is not None and before != version:
             settle(before, shelf)
@@ -232,10 +236,43 @@ def settle(version: str, shelf: Shelf) -> None:
     """Make the index say of `version` what the ledger says: who cites it; nobody, and its points go."""
     rows = shelf.ledger.documents_of([version]).get(version)
     if rows:
-        shelf.index.publish(version, [row.id for row in rows])
+        shelf.index.publish(version, [row.id for row in rows], labels.beside([row.said for row in rows]))
     else:
         shelf.index.delete(version)
         shelf.ledger.forget_version(version)
+
+
+def relabel(documents: Sequence[str], given: Given, shelf: Shelf) -> None:
+    """Say something else of documents (ids): it holds from here on, and nothing is encoded.
+
+    What becomes hidden is so at once: the ledger decides. What becomes findable is, once the index says so.
+    """
+    with shelf.changing:
+        _label(shelf.ledger.relabel(shelf.name, documents, given), shelf)
+
+
+def catch_up(shelf: Shelf) -> int:
+    """Let points say what is said of their documents, where a stop or an older version of kalm-rag left
+    them behind; how many versions were."""
+    with shelf.changing:
+        behind = shelf.ledger.unlabelled(shelf.name)
+        _label(behind, shelf)
+    return len(behind)
+
+
+def _label(versions: Sequence[str], shelf: Shelf) -> None:
+    for version in versions:
+        settle(version, shelf)
+    shelf.ledger.labelled(versions)
+
+
+def _say_again(document: Document, shelf: Shelf) -> None:
+    """What is given with unchanged content; a file's date may have changed as well."""
+    given = document.given
+    if document.modified is not None and given.modified is None:
+        given = replace(given, modified=document.modified)
+    if given != NOTHING_GIVEN:
+        relabel([document.id], given, shelf)
 
 
 def cut(

@@ -9,7 +9,7 @@ from embedder.encoder import Encoder
 from ingest.chunk import chunk
 from ingest.index.contract import Contract
 from ingest.ledger import Described, Ledger
-from ingest.records import Chunk, Document, Element
+from ingest.records import Chunk, Document, Element, Groups
 
 Expected = Literal["added", "changed", "unchanged", "alias"]
 
@@ -39,17 +39,22 @@ class Preview:
     """That chunking took."""
 
 
-def forecast(documents: Sequence[Document], ledger: Ledger, recipe: str) -> Iterator[Forecast]:
-    """What becomes of each of `documents`, ingested one after the other into one collection."""
+def forecast(
+    documents: Sequence[Document], ledger: Ledger, recipe: str, groups: Groups = None
+) -> Iterator[Forecast]:
+    """What becomes of each of `documents`, ingested one after the other into one collection.
+
+    What `groups` don't see does not count.
+    """
     served: dict[str, str] = {}  # document id -> version, by the files before
     names: dict[str, list[tuple[str, str]]] = {}  # version -> (document id, name), by the files before
     for document in documents:
         version = document.version(recipe)
         before = served.get(document.id) or ledger.published_version(document.id)
-        cited = [(row.id, row.name) for row in ledger.documents_of([version]).get(version, [])]
+        cited = [(row.id, row.name) for row in ledger.documents_of([version], groups).get(version, [])]
         cited += names.get(version, [])
         others = tuple(dict.fromkeys(name for id_, name in cited if id_ != document.id))
-        known = bool(cited) or ledger.chunks_of(version) is not None
+        known = bool(cited) or (groups is None and ledger.chunks_of(version) is not None)
         yield Forecast(_outcome(before, version, known=known), others)
         served[document.id] = version
         names.setdefault(version, []).append((document.id, document.source.name))

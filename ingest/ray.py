@@ -184,8 +184,12 @@ class _Driver:
         rows = _dataset(items, _LOOKS_AT_ONCE).map(look)
         seen = set()
         for row in rows.iter_rows():
-            seen.add(row["it"].item.position)
-            yield row["it"]
+            looked: _Looked = row["it"]
+            seen.add(looked.item.position)
+            if looked.document is not None:
+                document = replace(looked.document, given=self._job.given)
+                looked = replace(looked, document=document)
+            yield looked
         if missing := [item for item in items if item.position not in seen]:
             raise RuntimeError(
                 f"Ray lost {len(missing)} files while hashing them, {missing[0].source.name} first"
@@ -280,7 +284,7 @@ class _Driver:
 
     def _fail(self, item: Item, error: Exception) -> None:
         code, message = (error.code if isinstance(error, IngestError) else "internal"), str(error)
-        self._shelf.ledger.record_failure(self._job.collection, item.source, code, message)
+        self._shelf.ledger.record_failure(self._job.collection, item.source, code, message, self._job.given)
         self._jobs.finish_item(self._job.id, item.position, "failed", error_code=code, error=message)
         self._done("failed", message)
 

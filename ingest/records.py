@@ -1,6 +1,8 @@
 """The nouns of ingestion, in the order they arise: Source, Document, Element, Chunk, Hit."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Literal
 from uuid import NAMESPACE_URL, UUID, uuid5
@@ -31,11 +33,50 @@ class Source:
     """File name as people know it; its suffix is a hint for the parser, never a promise."""
     path: Path
     """Where the bytes can be read now."""
+    modified: datetime | None = None
+    """When it was last changed, where its place says so and its file here does not."""
 
 
 def document_id(collection: str, source: Source) -> str:
     """A document is its source: edited or moved bytes keep the id, another place is another document."""
     return str(identity("document", collection, source.uri))
+
+
+Labels = Mapping[str, tuple[str, ...]]
+"""What people say of a document: `{"department": ("hr",), "tag": ("a", "b")}`."""
+Groups = frozenset[str] | None
+"""Of whoever asks: sees what is for everybody or for one of them; None sees everything."""
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What is said of documents as they are ingested. None leaves it as it is: nothing, for a new one."""
+
+    labels: Labels | None = None
+    access: tuple[str, ...] | None = None
+    """Groups that may see it; none of them is everybody."""
+    modified: datetime | None = None
+    """Its own date, where that isn't its file's."""
+
+
+NOTHING_GIVEN = Given()
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What is known of a document beside its text; searches filter by it."""
+
+    id: str
+    uri: str
+    ingested: datetime
+    """When the content it is served from came in."""
+    modified: datetime | None = None
+    """Its own date; None where nobody knows it."""
+    labels: Labels = field(default_factory=dict)
+    access: tuple[str, ...] = ()
+
+    def seen_by(self, groups: Groups) -> bool:
+        return groups is None or not self.access or not groups.isdisjoint(self.access)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +88,9 @@ class Document:
     content_hash: str
     """sha256 of the bytes, hex."""
     size_bytes: int
+    modified: datetime | None = None
+    """Its own date."""
+    given: Given = NOTHING_GIVEN
 
     @property
     def id(self) -> str:

@@ -6,16 +6,17 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 from embedder.errors import Draining, Overloaded, ServerFailed
 from ingest.archives import Unpacked
 from ingest.errors import DiskFull, IndexUnavailable, IngestError, LeftOut, ParseLimit, StoreError
 from ingest.intake import Intake
 from ingest.jobs import Item, Job, Jobs, Work
-from ingest.pipeline import Interrupted, Parse, Shelf, ingest, remove
+from ingest.pipeline import Interrupted, Parse, Shelf, ingest, relabel, remove
 from ingest.places import Place
 from ingest.plan import guard, missing
-from ingest.records import Source, Stage, document_id
+from ingest.records import NOTHING_GIVEN, Source, Stage, document_id
 
 log = logging.getLogger(__name__)
 
@@ -76,6 +77,9 @@ class Runner:
             shelf = self._open_shelf(job.collection)
             if not job.listed and job.place is not None:
                 listing = self._intake.listing(job.place, job.collection, shelf.index.contract.recipe)
+                if job.given != NOTHING_GIVEN:
+                    unchanged = [document_id(job.collection, source) for source in listing.unchanged]
+                    relabel(unchanged, job.given, shelf)
                 self._jobs.list_items(job.id, listing.sources, listing.unchanged)
             self._run_items(job, shelf)
             if self._jobs.get(job.id).state == "running":
@@ -132,7 +136,7 @@ class Runner:
                 self._unpack(job, item, found, shelf)
                 return
             watch.add(found.size_bytes)
-            report = ingest(found, shelf, self._parse, watch)
+            report = ingest(replace(found, given=job.given), shelf, self._parse, watch)
         except (Interrupted, Draining, StoreError, ServerFailed, Overloaded, sqlite3.Error):
             self._jobs.release_item(job.id, item.position)
             raise
@@ -155,7 +159,7 @@ class Runner:
             )
 
     def _fail(self, job: Job, item: Item, shelf: Shelf, code: str, message: str) -> None:
-        shelf.ledger.record_failure(job.collection, item.source, code, message)
+        shelf.ledger.record_failure(job.collection, item.source, code, message, job.given)
         self._jobs.finish_item(job.id, item.position, "failed", error_code=code, error=message)
 
     def _unpack(self, job: Job, item: Item, found: Unpacked, shelf: Shelf) -> None:
@@ -164,12 +168,14 @@ class Runner:
             if not isinstance(refused.error, LeftOut):
                 log.warning("job %s: %s", job.id, refused.error)
                 shelf.ledger.record_failure(
-                    job.collection, refused.source, refused.error.code, str(refused.error)
+                    job.collection, refused.source, refused.error.code, str(refused.error), job.given
                 )
         if found.problem is None:
             remove(document_id(job.collection, item.source), shelf)
         else:
-            shelf.ledger.record_failure(job.collection, item.source, found.problem.code, str(found.problem))
+            shelf.ledger.record_failure(
+                job.collection, item.source, found.problem.code, str(found.problem), job.given
+            )
         self._jobs.unpack_item(job.id, item.position, found)
 
     def _remove_missing(self, job: Job, place: Place, shelf: Shelf) -> None:

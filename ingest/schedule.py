@@ -7,7 +7,9 @@ from datetime import datetime, timedelta
 
 from ingest.database import Database
 from ingest.errors import UnknownSource
+from ingest.labels import given_of, put_given
 from ingest.places import Place, Selection
+from ingest.records import NOTHING_GIVEN, Given
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,8 @@ class NamedSource:
     """The last one, by id."""
     problem: str | None
     """Why no job could be queued when it was time; None if one was. A job's own problem is with the job."""
+    given: Given
+    """What is said of its documents."""
 
 
 class Schedule:
@@ -36,7 +40,15 @@ class Schedule:
         self._db = database
 
     def put(
-        self, name: str, collection: str, place: Place, *, every_s: int | None, watch: bool, now: datetime
+        self,
+        name: str,
+        collection: str,
+        place: Place,
+        *,
+        every_s: int | None,
+        watch: bool,
+        now: datetime,
+        given: Given = NOTHING_GIVEN,
     ) -> NamedSource:
         """Make a source or replace it: due at once, unless it is only ever run by hand."""
         due = now.isoformat() if every_s or watch else None
@@ -50,6 +62,7 @@ class Schedule:
                 "due = excluded.due, mark = NULL, problem = NULL",
                 (name, collection, place.root, *globs, every_s, watch, due),
             )
+            put_given(db, "source", name, given)
         return self.get(name)
 
     def get(self, name: str) -> NamedSource:
@@ -57,11 +70,11 @@ class Schedule:
         rows = self._db.read("SELECT * FROM sources WHERE name = ?", name)
         if not rows:
             raise UnknownSource(f"no source {name!r}")
-        return _source(rows[0])
+        return self._source(rows[0])
 
     def sources(self) -> list[NamedSource]:
         """All, by name."""
-        return [_source(row) for row in self._db.read("SELECT * FROM sources ORDER BY name")]
+        return [self._source(row) for row in self._db.read("SELECT * FROM sources ORDER BY name")]
 
     def idle(self) -> list[NamedSource]:
         """Those whose last job has ended, the longest due first."""
@@ -69,7 +82,7 @@ class Schedule:
             "SELECT * FROM sources WHERE NOT EXISTS "
             "(SELECT 1 FROM jobs WHERE id = sources.job AND finished IS NULL) ORDER BY due IS NULL, due, name"
         )
-        return [_source(row) for row in rows]
+        return [self._source(row) for row in rows]
 
     def forget(self, name: str) -> None:
         """Drop a source; its documents stay. Raises UnknownSource."""
@@ -98,21 +111,21 @@ class Schedule:
         with self._db.write() as db:
             db.execute("UPDATE sources SET problem = NULL WHERE name = ?", (source.name,))
 
+    def _source(self, row: sqlite3.Row) -> NamedSource:
+        selection = Selection(tuple(json.loads(row["include"])), tuple(json.loads(row["exclude"])))
+        return NamedSource(
+            name=row["name"],
+            collection=row["collection"],
+            place=Place(row["root"], selection),
+            every_s=row["every_s"],
+            watch=bool(row["watch"]),
+            due=None if row["due"] is None else datetime.fromisoformat(row["due"]),
+            mark=row["mark"],
+            job=row["job"],
+            problem=row["problem"],
+            given=given_of(self._db.read("SELECT * FROM source_given WHERE source = ?", row["name"])),
+        )
+
 
 def _next(source: NamedSource, now: datetime) -> str | None:
     return None if source.every_s is None else (now + timedelta(seconds=source.every_s)).isoformat()
-
-
-def _source(row: sqlite3.Row) -> NamedSource:
-    selection = Selection(tuple(json.loads(row["include"])), tuple(json.loads(row["exclude"])))
-    return NamedSource(
-        name=row["name"],
-        collection=row["collection"],
-        place=Place(row["root"], selection),
-        every_s=row["every_s"],
-        watch=bool(row["watch"]),
-        due=None if row["due"] is None else datetime.fromisoformat(row["due"]),
-        mark=row["mark"],
-        job=row["job"],
-        problem=row["problem"],
-    )

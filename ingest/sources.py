@@ -4,6 +4,7 @@ import hashlib
 import os
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 from uuid import uuid4
@@ -85,7 +86,8 @@ def is_hidden(name: str) -> bool:
 def read_document(source: Source, collection: str, *, max_bytes: int) -> Document:
     """The document as it is now. Raises SourceGone if it can't be read, FileTooLarge above `max_bytes`."""
     try:
-        size_bytes = source.path.stat().st_size
+        status = source.path.stat()
+        size_bytes = status.st_size
         if size_bytes > max_bytes:
             raise FileTooLarge(
                 f"{source.name}: {size_bytes / 1e6:.0f} MB is over the limit of {max_bytes / 1e6:.0f} MB "
@@ -95,7 +97,10 @@ def read_document(source: Source, collection: str, *, max_bytes: int) -> Documen
             content_hash = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise SourceGone(f"{source.name}: can't be read any more ({error.strerror})") from error
-    return Document(collection, source, content_hash, size_bytes)
+    modified = source.modified
+    if source.path.is_absolute() and source.uri == source.path.as_uri():  # not a copy of ours
+        modified = datetime.fromtimestamp(int(status.st_mtime), UTC)
+    return Document(collection, source, content_hash, size_bytes, modified)
 
 
 class Originals:

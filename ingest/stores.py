@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import unquote
@@ -26,6 +26,8 @@ class StoredObject:
     size_bytes: int | None
     tag: str | None
     """Changes with the content; None where the store says nothing of the kind."""
+    modified: datetime | None = None
+    """When it was last changed, where the store says so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +117,19 @@ def _stored(scheme: str, path: str, details: dict[str, Any]) -> StoredObject:
         name=PurePosixPath(path).name,
         size_bytes=size,
         tag=None if mark is None else f"{mark} {size}",
+        modified=_time(next((details[key] for key in _TIMES if details.get(key)), None)),
     )
+
+
+def _time(said: Any) -> datetime | None:
+    """Stores give datetimes, seconds or ISO 8601; what is none of them says nothing."""
+    try:
+        if isinstance(said, int | float):
+            return datetime.fromtimestamp(said, UTC)
+        when = datetime.fromisoformat(said) if isinstance(said, str) else said
+        return when.astimezone(UTC) if isinstance(when, datetime) else None
+    except (ValueError, OverflowError, OSError):
+        return None
 
 
 def _said(error: Exception) -> str:

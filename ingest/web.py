@@ -12,6 +12,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from pathlib import PurePosixPath
 from urllib.parse import unquote
 
@@ -76,6 +78,8 @@ class Page:
     name: str
     """From the last URL's path; its suffix from the content type where the path has none."""
     blocks: Iterator[bytes]
+    modified: datetime | None = None
+    """As its server says."""
 
     def read(self, _: int, /) -> bytes:
         """The next piece, of whatever size; b"" at the end."""
@@ -99,7 +103,9 @@ class Web:
                 response = self._send(client, target)
                 try:
                     if not response.has_redirect_location:
-                        yield Page(_name(target, response), _blocks(response, url, deadline))
+                        yield Page(
+                            _name(target, response), _blocks(response, url, deadline), _modified(response)
+                        )
                         return
                     target = _parsed(str(target.join(response.headers["location"])))
                 finally:
@@ -166,6 +172,13 @@ def _parsed(url: str) -> httpx.URL:
     if len(url) > URL_CHARS:
         raise NotAllowedHere(f"{url[:200]}…: longer than {URL_CHARS} characters")
     return parsed
+
+
+def _modified(response: httpx.Response) -> datetime | None:
+    try:
+        return parsedate_to_datetime(response.headers.get("last-modified", "")).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
 
 
 def _blocks(response: httpx.Response, url: str, deadline: float) -> Iterator[bytes]:

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from fastapi import APIRouter, Request
 
-from app.api.auth import admin, editor, reader
+from app.api.auth import admin, editor, groups_of, reader
 from app.schemas import (
     Check,
     Chunking,
@@ -53,6 +53,14 @@ def delete(name: str, request: Request) -> None:
     """Drop a collection with everything in it."""
     service: Service = request.app.state.service
     service.delete_collection(name)
+
+
+@router.get("/{name}/labels", dependencies=[reader])
+def labels(name: str, request: Request) -> dict[str, dict[str, int]]:
+    """The labels of the documents that the caller sees, each with its values and their documents."""
+    service: Service = request.app.state.service
+    service.ledger.require_collection(name)
+    return service.ledger.labels(name, groups_of(request))
 
 
 @router.put("/{name}/dims", dependencies=[admin])

@@ -1,15 +1,18 @@
 """Documents: look at before, upload, list, read, show, fetch the original, run again, delete."""
 
+from collections.abc import Sequence
 from pathlib import Path, PurePath
 from typing import Annotated
 from urllib.parse import quote
 
 from fastapi import APIRouter, File, Query, Request, Response, UploadFile
 from fastapi.responses import FileResponse
+from pydantic import ValidationError
 
-from app.api.auth import editor, reader
+from app.api.auth import editor, groups_of, reader
 from app.api.errors import ApiError
 from app.api.jobs import job_of
+from app.filters import given_of
 from app.preview import look_at_files, look_into_file
 from app.schemas import (
     CollectionName,
@@ -21,13 +24,17 @@ from app.schemas import (
     DocumentSort,
     DocumentText,
     Job,
+    Labelled,
+    NewLabels,
     Passage,
     Preflight,
     Preview,
+    Relabelled,
 )
 from app.service import Service
 from ingest.ledger import DocumentRow, Ledger
 from ingest.pipeline import RECIPE
+from ingest.records import Groups
 
 router = APIRouter(prefix="/v1/documents", tags=["documents"])
 
@@ -37,11 +44,18 @@ def upload(
     request: Request,
     files: Annotated[list[UploadFile], File()],
     collection: CollectionName = "library",
+    label: Annotated[list[str], Query()] = [],  # noqa: B006 fastapi's own
+    access: Annotated[list[str] | None, Query()] = None,
+    modified: str | None = None,
 ) -> Job:
-    """Store files and queue their ingestion; the answer is the job to watch."""
+    """Store files and queue their ingestion; the answer is the job to watch.
+
+    `label=KEY=VALUE` and `access=GROUP` may be given several times; `modified` is the files' own date.
+    """
     service: Service = request.app.state.service
-    job = service.upload(collection, [(file.filename or "unnamed", file.file) for file in files])
-    return job_of(job, service)
+    named = [(file.filename or "unnamed", file.file) for file in files]
+    given = given_of(labelled(label, access, modified))
+    return job_of(service.upload(collection, named, groups_of(request), given), service)
 
 
 @router.post("/preflight", dependencies=[editor])
@@ -52,7 +66,7 @@ def preflight(
 ) -> list[Preflight]:
     """What ingesting each file would do; nothing is stored."""
     named = [(file.filename or "unnamed", file.file) for file in files]
-    return look_at_files(named, collection, request.app.state.service)
+    return look_at_files(named, collection, request.app.state.service, groups_of(request))
 
 
 @router.post("/preview", dependencies=[editor])
@@ -60,21 +74,30 @@ def preview(
     request: Request, file: Annotated[UploadFile, File()], collection: CollectionName = "library"
 ) -> Preview:
     """What would become of a file: its elements and its chunks; nothing is stored."""
-    return look_into_file(file.filename or "unnamed", file.file, collection, request.app.state.service)
+    service: Service = request.app.state.service
+    return look_into_file(file.filename or "unnamed", file.file, collection, service, groups_of(request))
 
 
 @router.post("/delete", dependencies=[editor])
 def delete_many(body: DocumentIds, request: Request) -> Deleted:
     """Take documents out of their collection; one that is gone already is passed over."""
     service: Service = request.app.state.service
-    return Deleted(deleted=service.delete_documents(body.collection, body.documents))
+    return Deleted(deleted=service.delete_documents(body.collection, body.documents, groups_of(request)))
 
 
 @router.post("/rerun", status_code=202, dependencies=[editor])
 def rerun(body: DocumentIds, request: Request) -> Job:
     """Ingest documents once more from where they came; the answer is the job to watch."""
     service: Service = request.app.state.service
-    return job_of(service.rerun(body.collection, body.documents), service)
+    return job_of(service.rerun(body.collection, body.documents, groups_of(request)), service)
+
+
+@router.post("/labels", dependencies=[editor])
+def label(body: NewLabels, request: Request) -> Relabelled:
+    """Change labels, access or date of documents, at once; nothing is read or encoded again."""
+    service: Service = request.app.state.service
+    named = service.label(body.collection, body.documents, given_of(body), groups_of(request))
+    return Relabelled(documents=named)
 
 
 @router.get("", dependencies=[reader])
@@ -91,6 +114,7 @@ def documents(
 ) -> Documents:
     """Documents whose name or title contains `text`; "stale" are those that an older recipe made."""
     ledger: Ledger = request.app.state.service.ledger
+    groups = groups_of(request)
     ledger.require_collection(collection)
     rows, total = ledger.documents(
         collection,
@@ -98,21 +122,27 @@ def documents(
         state=state,
         language=language,
         recipe=RECIPE,
+        groups=groups,
         sort=sort,
         descending=descending,
         limit=limit,
         offset=offset,
     )
-    return Documents(documents=_documents(rows, ledger), total=total, languages=ledger.languages(collection))
+    return Documents(
+        documents=_documents(rows, ledger, groups),
+        total=total,
+        languages=ledger.languages(collection, groups),
+    )
 
 
 @router.get("/{document}", dependencies=[reader])
 def read(document: str, request: Request) -> DocumentText:
     """A document with all its passages in reading order."""
     service: Service = request.app.state.service
-    row = service.ledger.document(document)
+    groups = groups_of(request)
+    row = service.ledger.document(document, groups)
     return DocumentText(
-        document=_documents([row], service.ledger)[0],
+        document=_documents([row], service.ledger, groups)[0],
         passages=[
             Passage(
                 position=chunk.position,
@@ -121,7 +151,7 @@ def read(document: str, request: Request) -> DocumentText:
                 page=chunk.page,
                 language=chunk.language,
             )
-            for chunk in service.chunks(document)
+            for chunk in service.chunks(document, groups)
         ],
         has_pictures=_is_pdf(row.path),
     )
@@ -131,7 +161,7 @@ def read(document: str, request: Request) -> DocumentText:
 def page(document: str, number: int, request: Request) -> Response:
     """A page (1-based) of a pdf as PNG; `x-pages` says how many there are."""
     service: Service = request.app.state.service
-    picture = service.picture(document, number)
+    picture = service.picture(document, number, groups_of(request))
     return Response(
         picture.png,
         media_type="image/png",
@@ -142,7 +172,7 @@ def page(document: str, number: int, request: Request) -> Response:
 @router.get("/{document}/original", dependencies=[reader])
 def original(document: str, request: Request) -> FileResponse:
     """The file itself, always as a download: it must not run in the reader's browser."""
-    row = request.app.state.service.ledger.document(document)
+    row = request.app.state.service.ledger.document(document, groups_of(request))
     if not row.path.is_file():
         raise ApiError(404, f"{row.name}: the file is no longer at its source", code="original_gone")
     name = quote(PurePath(row.name).name)
@@ -157,7 +187,7 @@ def original(document: str, request: Request) -> FileResponse:
 def delete(document: str, request: Request) -> None:
     """Take a document out of its collection; a file of a server folder stays where it is."""
     service: Service = request.app.state.service
-    service.delete_document(document)
+    service.delete_document(document, groups_of(request))
 
 
 def _is_pdf(path: Path) -> bool:
@@ -167,8 +197,25 @@ def _is_pdf(path: Path) -> bool:
         return b"%PDF-" in file.read(1024)
 
 
-def _documents(rows: list[DocumentRow], ledger: Ledger) -> list[Document]:
-    cited = ledger.documents_of(row.version for row in rows if row.version)
+def labelled(pairs: Sequence[str], access: Sequence[str] | None, modified: str | None) -> Labelled:
+    """Labels as they stand in a query string: `key=value`. Raises ApiError."""
+    labels: dict[str, list[str]] = {}
+    for pair in pairs:
+        key, separator, value = pair.partition("=")
+        if not separator:
+            raise ApiError(400, f"label: {pair!r} is not KEY=VALUE", param="label", code="invalid")
+        labels.setdefault(key, []).append(value)
+    said = {"labels": labels or None, "access": access, "modified": modified}
+    try:
+        return Labelled.model_validate(said)
+    except ValidationError as error:
+        first = error.errors()[0]
+        message = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+        raise ApiError(400, message, param=str(first["loc"][0]), code="invalid") from error
+
+
+def _documents(rows: list[DocumentRow], ledger: Ledger, groups: Groups) -> list[Document]:
+    cited = ledger.documents_of((row.version for row in rows if row.version), groups)
     return [
         Document(
             id=row.id,
@@ -186,6 +233,9 @@ def _documents(rows: list[DocumentRow], ledger: Ledger) -> list[Document]:
             version=row.version,
             recipe=row.recipe,
             stale=row.recipe is not None and row.recipe != RECIPE,
+            modified=row.said.modified,
+            labels={key: list(values) for key, values in row.said.labels.items()},
+            access=list(row.said.access),
             same_as=[other.name for other in cited.get(row.version or "", []) if other.id != row.id],
         )
         for row in rows

@@ -10,8 +10,9 @@ from starlette.exceptions import HTTPException
 
 from app.evaluation.sets import InvalidSet
 from app.evaluation.store import UnknownRun, UnknownSet
+from app.filters import UnknownField
 from app.schemas import ErrorBody, ErrorResponse
-from app.service import NotAllowed
+from app.service import NotAllowed, NotYours
 from embedder.errors import Draining, Overloaded, TextTooLong, UnknownDim
 from ingest.errors import (
     DiskFull,
@@ -77,6 +78,8 @@ _ANSWERS: dict[type[Exception], _Answer] = {
     TextTooLong: _Answer(400, INVALID, "text_too_long"),
     Overloaded: _Answer(429, "rate_limit_error", "rate_limit_exceeded"),
     Draining: _Answer(503, "server_error", "draining"),
+    UnknownField: _Answer(400, INVALID, "unknown_field", "fields"),
+    NotYours: _Answer(403, "permission_error", "not_yours"),
     NotAllowed: _Answer(403, "permission_error", "folder_not_allowed", "place"),
     FileTooLarge: _Answer(413, INVALID, "too_large"),
     IngestError: _Answer(400, INVALID, "not_ingestible"),

@@ -5,7 +5,8 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 
 from app import schemas
-from app.api.auth import admin, editor, reader
+from app.api.auth import admin, editor, groups_of, reader
+from app.filters import given_of
 from app.schemas import (
     CollectionName,
     JobDetail,
@@ -33,7 +34,9 @@ MOST_FILES = 1000
 def start(body: NewJob, request: Request) -> schemas.Job:
     """Ingest what is at a place: a folder or file the service can see, a URL, a store."""
     service: Service = request.app.state.service
-    job = service.ingest_place(body.collection, _place(body), sync=body.sync, force=body.force)
+    job = service.ingest_place(
+        body.collection, _place(body), sync=body.sync, force=body.force, given=given_of(body)
+    )
     return job_of(job, service)
 
 
@@ -66,7 +69,8 @@ def latest(
 ) -> list[schemas.Job]:
     """Newest first, of all collections or of one."""
     service: Service = request.app.state.service
-    return [job_of(job, service) for job in service.jobs.latest(limit, offset=offset, collection=collection)]
+    jobs = service.jobs.latest(limit, offset=offset, collection=collection, groups=groups_of(request))
+    return [job_of(job, service) for job in jobs]
 
 
 @router.get("/{job}", dependencies=[reader])
@@ -78,8 +82,11 @@ def detail(
 ) -> JobDetail:
     """A job with what became of its documents: of all, or of those with one outcome."""
     service: Service = request.app.state.service
+    groups = groups_of(request)
+    found = service.jobs.get(job, groups)
+    notes = groups is None or not service.ledger.is_restricted(found.collection)
     return JobDetail(
-        job=job_of(service.jobs.get(job), service),
+        job=job_of(found, service),
         stages={
             stage: StageWork(seconds=done.seconds, work=done.work)
             for stage, done in service.jobs.stages(job).items()
@@ -94,7 +101,7 @@ def detail(
                 seconds=item.seconds,
                 error_code=item.error_code,
                 error=item.error,
-                note=item.note,
+                note=item.note if notes else None,  # it may name another document
             )
             for item in service.jobs.items(job, outcome=outcome, limit=limit)
         ],
@@ -104,29 +111,36 @@ def detail(
 @router.post("/{job}/pause", dependencies=[editor])
 def pause(job: str, request: Request) -> schemas.Job:
     """Let the documents at hand finish, keep the rest."""
-    service: Service = request.app.state.service
+    service = _of_job(job, request)
     return job_of(service.jobs.pause(job), service)
 
 
 @router.post("/{job}/resume", dependencies=[editor])
 def resume(job: str, request: Request) -> schemas.Job:
     """Go on with a paused job, or with a waiting one at once."""
-    service: Service = request.app.state.service
+    service = _of_job(job, request)
     return job_of(service.resume(job), service)
 
 
 @router.post("/{job}/cancel", dependencies=[editor])
 def cancel(job: str, request: Request) -> schemas.Job:
     """Let the documents at hand finish, drop the rest."""
-    service: Service = request.app.state.service
+    service = _of_job(job, request)
     return job_of(service.jobs.cancel(job), service)
 
 
 @router.post("/{job}/retry", dependencies=[editor])
 def retry(job: str, request: Request) -> schemas.Job:
     """Queue what failed or was cancelled once more."""
-    service: Service = request.app.state.service
+    service = _of_job(job, request)
     return job_of(service.retry(job), service)
+
+
+def _of_job(job: str, request: Request) -> Service:
+    """Raises UnknownJob for one that the caller doesn't see."""
+    service: Service = request.app.state.service
+    service.jobs.get(job, groups_of(request))
+    return service
 
 
 def job_of(job: ingest_jobs.Job, service: Service) -> schemas.Job:

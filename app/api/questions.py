@@ -7,7 +7,7 @@ from fastapi.responses import StreamingResponse
 
 from app import search as searching
 from app.answer import answer
-from app.api.auth import reader
+from app.api.auth import groups_of, reader
 from app.api.errors import describe
 from app.schemas import AnswerEvent, AnswerRequest, SearchRequest, SearchResponse
 from app.service import Service
@@ -19,14 +19,14 @@ router = APIRouter(prefix="/v1", tags=["questions"], dependencies=[reader])
 def search(body: SearchRequest, request: Request) -> SearchResponse:
     """The passages nearest to a query, in any language the encoder knows."""
     service: Service = request.app.state.service
-    return searching.search(body, service.shelf(body.collection))
+    return searching.search(body, service.view(body.collection, groups_of(request)))
 
 
 @router.post("/answer")
 def ask(body: AnswerRequest, request: Request) -> StreamingResponse:
     """Answer from the documents, as server-sent events: each `data:` line is an AnswerEvent."""
     service: Service = request.app.state.service
-    shelf = service.shelf(body.collection)
+    shelf = service.view(body.collection, groups_of(request))
 
     def events() -> Iterator[str]:
         # ASCII: clients end a line at U+2028 and U+0085 too, which JSON leaves as they are

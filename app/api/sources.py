@@ -7,6 +7,7 @@ from fastapi import APIRouter, Path, Request
 from app import schemas
 from app.api.auth import admin
 from app.api.jobs import job_of
+from app.filters import given_of
 from app.schemas import NewSource, SourceName
 from app.service import Service
 from ingest.errors import UnknownJob
@@ -28,7 +29,9 @@ def put(name: Annotated[SourceName, Path()], body: NewSource, request: Request) 
     """Make or replace a source. With an interval, or watched, its first sync begins at once."""
     service: Service = request.app.state.service
     place = Place(body.place, Selection(tuple(body.include), tuple(body.exclude)))
-    source = service.put_source(name, body.collection, place, every_s=body.every_s, watch=body.watch)
+    source = service.put_source(
+        name, body.collection, place, every_s=body.every_s, watch=body.watch, given=given_of(body)
+    )
     return _source(source, service)
 
 
@@ -51,6 +54,7 @@ def _source(source: NamedSource, service: Service) -> schemas.NamedSource:
         job = job_of(service.jobs.get(source.job), service) if source.job else None
     except UnknownJob:  # the next sync has just taken its place
         job = None
+    given = source.given
     return schemas.NamedSource(
         name=source.name,
         collection=source.collection,
@@ -59,6 +63,9 @@ def _source(source: NamedSource, service: Service) -> schemas.NamedSource:
         exclude=list(source.place.selection.exclude),
         every_s=source.every_s,
         watch=source.watch,
+        labels=None if given.labels is None else {key: list(values) for key, values in given.labels.items()},
+        access=None if given.access is None else list(given.access),
+        modified=given.modified,
         due=source.due,
         job=job,
         problem=source.problem or (job.problem if job else None),

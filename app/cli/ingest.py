@@ -5,8 +5,9 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from tyro.conf import Positional, UseAppendAction
+from tyro.conf import OmitArgPrefixes, Positional, UseAppendAction
 
+from app.cli.filters import Say
 from app.cli.terminal import LIBRARY, connect, note
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ def ingest(
     dry_run: bool = False,
     wait: bool = True,
     engine: Literal["service", "ray"] = "service",
+    say: OmitArgPrefixes[Say] = Say(),  # noqa: B008 frozen
 ) -> None:
     """Ingest files, folders, URLs or stores; what is unchanged is skipped.
 
@@ -45,7 +47,7 @@ def ingest(
     if engine == "ray":
         if sync or dry_run or len(places) != 1:
             raise ValueError("--engine ray takes one folder, without --sync and --dry-run")
-        sys.exit(1 if _ingest_on_ray(places[0], collection, include, exclude) else 0)
+        sys.exit(1 if _ingest_on_ray(places[0], collection, include, exclude, say) else 0)
     from app.client import ServiceError
     from app.schemas import NewJob
 
@@ -56,13 +58,16 @@ def ingest(
     with connect() as client:
         client.create_collection(collection)
         for place in places:
-            job = NewJob(
-                place=full_place(place),
-                collection=collection,
-                include=list(include),
-                exclude=list(exclude),
-                sync=sync,
-                force=force,
+            job = NewJob.model_validate(
+                {
+                    "place": full_place(place),
+                    "collection": collection,
+                    "include": list(include),
+                    "exclude": list(exclude),
+                    "sync": sync,
+                    "force": force,
+                    **say.fields(),
+                }
             )
             try:
                 if dry_run:
@@ -106,8 +111,12 @@ def follow(client: "Client", job: str) -> int:
         time.sleep(_POLL_S)
 
 
-def _ingest_on_ray(place: str, collection: str, include: tuple[str, ...], exclude: tuple[str, ...]) -> int:
+def _ingest_on_ray(
+    place: str, collection: str, include: tuple[str, ...], exclude: tuple[str, ...], say: Say
+) -> int:
     """Returns how many documents failed, 1 if the job itself did."""
+    from app.filters import given_of
+    from app.schemas import Labelled
     from app.settings import Settings
     from ingest.places import Place, Selection
 
@@ -122,7 +131,8 @@ def _ingest_on_ray(place: str, collection: str, include: tuple[str, ...], exclud
         if outcome != "unchanged":
             print(f"{outcome:<10} {what}")
 
-    job = ingest(Settings(), Place(full_place(place), Selection(include, exclude)), collection, done)
+    given = given_of(Labelled.model_validate(say.fields()))
+    job = ingest(Settings(), Place(full_place(place), Selection(include, exclude)), collection, done, given)
     print(", ".join(f"{count} {what}" for what, count in sorted(job.outcomes.items())) or "nothing to ingest")
     if job.problem:
         note(job.problem)

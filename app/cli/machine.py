@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 from typing import Literal
 
-from tyro.conf import Positional
+from tyro.conf import Positional, UseAppendAction
 
 
 def doctor() -> None:
@@ -20,13 +20,23 @@ def doctor() -> None:
     sys.exit(0 if all(finding.ok or not finding.needed for finding in findings) else 1)
 
 
-def key(role: Positional[Literal["reader", "editor", "admin"]]) -> None:
-    """Make an API key. It is shown once; the service keeps only its hash."""
-    from app.keys import hash_key, new_key
+def key(
+    role: Positional[Literal["reader", "editor", "admin"]],
+    *,
+    group: UseAppendAction[tuple[str, ...]] = (),
+) -> None:
+    """Make an API key. It is shown once; the service keeps only its hash.
+
+    Args:
+        group: Sees the documents of this group too, beside those for everybody. May be given more than once.
+    """
+    from app.keys import Keys, hash_key, new_key
 
     made = new_key()
+    entry = ":".join([role, hash_key(made), *(["+".join(group)] if group else [])])
+    Keys.parse(entry, None)
     print(f"For the client, as KALM_API_KEY or bearer token:\n  {made}")
-    print(f"For the service, in KALM_API_KEYS:\n  {role}:{hash_key(made)}")
+    print(f"For the service, in KALM_API_KEYS:\n  {entry}")
 
 
 def embed(

@@ -4,8 +4,9 @@ import re
 import sys
 from typing import TYPE_CHECKING, Literal
 
-from tyro.conf import Positional, UseAppendAction
+from tyro.conf import OmitArgPrefixes, Positional, UseAppendAction
 
+from app.cli.filters import Say
 from app.cli.ingest import follow, full_place
 from app.cli.terminal import LIBRARY, connect, given
 
@@ -26,6 +27,7 @@ def sources(
     include: UseAppendAction[tuple[str, ...]] = (),
     exclude: UseAppendAction[tuple[str, ...]] = (),
     force: bool = False,
+    say: OmitArgPrefixes[Say] = Say(),  # noqa: B008 frozen
 ) -> None:
     """Name places that a collection is kept in sync with; list, forget or sync them.
 
@@ -49,13 +51,16 @@ def sources(
             given(name, "source")
             if not place:
                 raise ValueError(f"keep {name} in sync with what? Name a folder, a URL or a store")
-            source = NewSource(
-                place=full_place(place),
-                collection=collection,
-                include=list(include),
-                exclude=list(exclude),
-                every_s=_seconds(every) if every else None,
-                watch=watch,
+            source = NewSource.model_validate(
+                {
+                    "place": full_place(place),
+                    "collection": collection,
+                    "include": list(include),
+                    "exclude": list(exclude),
+                    "every_s": _seconds(every) if every else None,
+                    "watch": watch,
+                    **say.fields(),
+                }
             )
             client.create_collection(collection)
             client.put_source(name, source)

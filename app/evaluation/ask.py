@@ -100,7 +100,7 @@ def ask(queries: Sequence[Query], run: Run, shelf: Shelf, advance: Callable[[int
             dim=run.dim,
             exact=run.exact,
         )
-        judged.append(judge(query, wanted, _hits(request, shelf), library))
+        judged.append(judge(query, wanted, search(request, shelf).hits, library))
     return Outcome(judged, missing, left_out)
 
 
@@ -156,21 +156,6 @@ def judge(query: Query, wanted: Sequence[Wanted], hits: Iterable[Hit], library: 
         first.count(query.language) / len(first) if first else 0.0,
         len(by_language.get(query.language, ())) / len(wanted),
     )
-
-
-def _hits(request: SearchRequest, shelf: Shelf) -> list[Hit]:
-    """What a search for ten shows, and then what else one for all finds: a dense funnel is the wider, the
-    more are asked for, and people ask for ten."""
-    hits = search(request, shelf).hits
-    if request.ranking != "dense" or request.exact:
-        return hits
-    first = search(request.model_copy(update={"limit": metrics.DEPTH}), shelf).hits
-    shown = {_place(hit) for hit in first}
-    return first + [hit for hit in hits if _place(hit) not in shown]
-
-
-def _place(hit: Hit) -> tuple[str, int]:
-    return hit.sources[0].document, hit.position
 
 
 def _wanted(query: Query, library: Library) -> list[Wanted]:

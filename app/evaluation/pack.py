@@ -59,7 +59,7 @@ def _evaluate(folder: Path, service: Service, rankings: Sequence[Ranking]) -> Ta
     files = {name: (folder / name).read_bytes() for name in _FILES}
     collection = folder.name.lower()
     service.create_collection(collection)
-    job = service.upload(collection, [(row.name, io.BytesIO(row.content)) for row in corpus_of(files)])
+    job = service.upload(collection, [(row.name, io.BytesIO(row.content)) for row in corpus_of(files)], None)
     while (job := service.jobs.get(job.id)).finished is None:
         time.sleep(_POLL_S)
     failed = job.outcomes.get("failed", 0)

@@ -21,6 +21,7 @@ from ingest.database import Database
 from ingest.errors import NotPossible, UnknownDocument
 from ingest.ledger import Ledger
 from ingest.pipeline import Shelf
+from ingest.records import Groups
 
 log = logging.getLogger(__name__)
 
@@ -94,9 +95,12 @@ class Evaluations:
             for number, (text, relevant) in enumerate(liked.items(), 1)
         ]
 
-    def add_feedback(self, feedback: schemas.Feedback) -> None:
-        """Keep a thumb with the words of its passage. Raises UnknownDocument, also for an unknown passage."""
-        row = self._ledger.document(feedback.document)
+    def add_feedback(self, feedback: schemas.Feedback, groups: Groups) -> None:
+        """Keep a thumb with the words of its passage.
+
+        Raises UnknownDocument, also for an unknown passage and for what `groups` don't see.
+        """
+        row = self._ledger.document(feedback.document, groups)
         quote = ""
         if feedback.passage is not None:
             chunks = self._shelf(row.collection).index.chunks(row.version) if row.version else []

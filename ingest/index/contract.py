@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Literal, Protocol
 
 from embedder.encoder import Vectors
 from ingest.errors import IndexDamaged
 from ingest.lexical import SparseVector
-from ingest.records import Chunk, Hit
+from ingest.records import Chunk, Groups, Hit
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,15 +60,57 @@ class Funnel:
 
 
 @dataclass(frozen=True, slots=True)
+class Between:
+    """From one time to another, both included; None is open."""
+
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Where:
-    """What a search may return. An empty field does not filter."""
+    """What a search may return: all of it must hold. An empty field does not filter.
+
+    What documents decide (groups, documents, sources, labels, times) holds for all documents of the same
+    text together: `ingest.labels.fits` tells them apart.
+    """
 
     languages: tuple[str, ...] = ()
     documents: tuple[str, ...] = ()
     """Document ids."""
+    groups: Groups = None
+    sources: tuple[str, ...] = ()
+    """URIs of documents, or of what they are in."""
+    labels: tuple[tuple[str, ...], ...] = ()
+    """`key=value`; one of each group must be there."""
+    modified: Between | None = None
+    ingested: Between | None = None
+    fields: tuple[tuple[str, tuple[str | int, ...]], ...] = ()
+    """Fields of a passage, and what each may be."""
+    not_versions: tuple[str, ...] = ()
+    not_points: tuple[str, ...] = ()
+    """Ids of chunks."""
 
 
 EVERYTHING = Where()
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What the documents that cite a version say of it, all together."""
+
+    access: tuple[str, ...] = ()
+    """Groups that may see it; none is everybody."""
+    labels: tuple[str, ...] = ()
+    """`key=value`."""
+    within: tuple[str, ...] = ()
+    """URIs of the documents, and of all they are in."""
+    modified: tuple[int, ...] = ()
+    ingested: tuple[int, ...] = ()
+    """Seconds since 1970."""
+
+
+NOTHING_BESIDE = Beside()
 
 
 class Index(Protocol):
@@ -90,8 +133,8 @@ class Index(Protocol):
         """
         ...
 
-    def publish(self, version: str, documents: Iterable[str]) -> None:
-        """Show the points of `version`, cited as `documents` (ids)."""
+    def publish(self, version: str, documents: Iterable[str], beside: Beside = NOTHING_BESIDE) -> None:
+        """Show the points of `version`, cited as `documents` (ids), and found by what is `beside` them."""
         ...
 
     def delete(self, version: str) -> None:
@@ -145,6 +188,10 @@ class Index(Protocol):
 
         The IDF is the collection's; scores are sums over the query's terms and mean nothing across queries.
         """
+        ...
+
+    def vectors(self, points: Sequence[str]) -> Mapping[str, Vectors]:
+        """The full vectors `(windows, full width)` of chunks by their ids; one that is gone is left out."""
         ...
 
     def chunks(self, version: str) -> list[Chunk]:

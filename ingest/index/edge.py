@@ -11,13 +11,23 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import qdrant_edge as edge
 
 from embedder.encoder import Vectors
 from embedder.pooling import truncate
 from ingest.errors import IndexDamaged, IndexLocked
 from ingest.index import schema
-from ingest.index.contract import EVERYTHING, Contract, Funnel, Where, chunk_from, payload
+from ingest.index.contract import (
+    EVERYTHING,
+    NOTHING_BESIDE,
+    Beside,
+    Contract,
+    Funnel,
+    Where,
+    chunk_from,
+    payload,
+)
 from ingest.lexical import SparseVector
 from ingest.records import Chunk, Hit
 
@@ -73,6 +83,7 @@ class EdgeIndex:
                     "KALM_DATA_DIR"
                 ) from error
             raise IndexDamaged(f"{folder} can't be opened ({error}): restore it from a backup") from error
+        self._index_fields()
         self._write_contract()
 
     def _create(self, shard: Path) -> edge.EdgeShard:
@@ -85,17 +96,20 @@ class EdgeIndex:
             for dim in self.contract.dims
         }
         terms = edge.EdgeSparseVectorParams(modifier=edge.Modifier.Idf)
-        created = edge.EdgeShard.create(
+        return edge.EdgeShard.create(
             str(shard),
             edge.EdgeConfig(vectors=vectors, sparse_vectors={schema.TERMS: terms}, hnsw_config=plain),
         )
-        for field in schema.KEYWORD_FIELDS:
-            created.update(edge.UpdateOperation.create_field_index(field, edge.PayloadSchemaType.Keyword))
-        created.update(
-            edge.UpdateOperation.create_field_index(schema.POSITION, edge.PayloadSchemaType.Integer)
-        )
-        created.flush()
-        return created
+
+    def _index_fields(self) -> None:
+        """Those that are not indexed yet: all of a new collection's, what is new of an old one's."""
+        missing = schema.FIELDS.keys() - self._shard.info().payload_schema.keys()
+        for field in sorted(missing):
+            keyword = schema.FIELDS[field] == "keyword"
+            kind = edge.PayloadSchemaType.Keyword if keyword else edge.PayloadSchemaType.Integer
+            self._shard.update(edge.UpdateOperation.create_field_index(field, kind))
+        if missing:
+            self._shard.flush()
 
     def _write_contract(self) -> None:
         """Last, so that a folder with a contract has a whole shard."""
@@ -118,10 +132,10 @@ class EdgeIndex:
             schema.check_disk(self._folder, self._free_bytes)
             self._update(edge.UpdateOperation.upsert_points(points[batch]))
 
-    def publish(self, version: str, documents: Iterable[str]) -> None:
+    def publish(self, version: str, documents: Iterable[str], beside: Beside = NOTHING_BESIDE) -> None:
         self._update(
             edge.UpdateOperation.set_payload_by_filter(
-                _matching("version", [version]), {schema.DOCUMENTS: sorted(documents)}
+                _matching("version", [version]), schema.citing(documents, beside)
             )
         )
         with self._lock:
@@ -229,6 +243,16 @@ class EdgeIndex:
             self._shard.update(edge.UpdateOperation.delete_vector_name(schema.vector_name(dim)))
             self._shard.flush()
 
+    def vectors(self, points: Sequence[str]) -> Mapping[str, Vectors]:
+        full = schema.vector_name(self.contract.dims[0])
+        with self._lock:
+            found = self._shard.retrieve(list(points), False, [full])
+        return {
+            str(record.id): np.array(record.vector[full], np.float32)
+            for record in found
+            if isinstance(record.vector, dict)
+        }
+
     def chunks(self, version: str) -> list[Chunk]:
         found: list[Chunk] = []
         after: Any = None
@@ -280,10 +304,18 @@ def _matching(field: str, values: Sequence[str]) -> edge.Filter:
 
 
 def _visible(where: Where) -> edge.Filter:
-    """What may be found: published, and in the languages and documents asked for."""
-    must: list[Any] = []
-    if where.languages:
-        must.append(edge.FieldCondition("language", match=edge.MatchAny(list(where.languages))))
-    if where.documents:
-        must.append(edge.FieldCondition(schema.DOCUMENTS, match=edge.MatchAny(list(where.documents))))
-    return edge.Filter(must=must, must_not=[edge.IsEmptyCondition(schema.DOCUMENTS)])
+    """What may be found: published, and as it was asked for."""
+    must_not: list[Any] = [edge.IsEmptyCondition(schema.DOCUMENTS)]
+    if where.not_versions:
+        must_not.append(edge.FieldCondition("version", match=edge.MatchAny(list(where.not_versions))))
+    if where.not_points:
+        must_not.append(edge.HasIdCondition(set(where.not_points)))
+    return edge.Filter(must=[_condition(one) for one in schema.conditions(where)], must_not=must_not)
+
+
+def _condition(asked: schema.OneOf | schema.Range) -> edge.Filter | edge.FieldCondition:
+    if isinstance(asked, schema.Range):
+        return edge.FieldCondition(asked.field, range=edge.RangeFloat(gte=asked.low, lte=asked.high))
+    values: list[Any] = list(asked.values)
+    one_of = edge.FieldCondition(asked.field, match=edge.MatchAny(values))
+    return edge.Filter(should=[edge.IsEmptyCondition(asked.field), one_of]) if asked.or_empty else one_of

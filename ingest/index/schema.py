@@ -1,23 +1,34 @@
 """How a collection is laid out in Qdrant, whichever engine: vector names, fields, the funnel's width."""
 
+import math
 import shutil
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from hashlib import blake2b
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from embedder.encoder import Vectors
 from embedder.pooling import require_dim, truncate
 from ingest.errors import DiskFull, WrongEncoder
-from ingest.index.contract import Contract, Funnel
+from ingest.index.contract import Beside, Between, Contract, Funnel, Where
 
-KEYWORD_FIELDS = ("version", "documents", "language")
+FIELDS: dict[str, Literal["keyword", "integer"]] = {
+    "version": "keyword",
+    "documents": "keyword",
+    "language": "keyword",
+    "position": "integer",
+    "access": "keyword",
+    "labels": "keyword",
+    "within": "integer",
+    "modified": "integer",
+    "ingested": "integer",
+}
 """Payload fields with an index: what searches filter by and what is counted."""
 DOCUMENTS = "documents"
 """Ids of the documents a point is cited by; none, and the point is hidden."""
-POSITION = "position"
 BATCH_POINTS = 500
 """Points in one write: Edge holds the GIL meanwhile, a server takes 32 MB at most."""
 FREE_BYTES = 1 << 30
@@ -109,6 +120,69 @@ def check_disk(folder: Path, free_bytes: int) -> None:
             f"{folder}: {free / 1e9:.1f} GB free, {free_bytes / 1e9:.1f} GB are kept for safety; "
             "free some space, then retry the job. Searching and deleting still work"
         )
+
+
+@dataclass(frozen=True, slots=True)
+class OneOf:
+    """A field has one of the values; or is empty, where that will do."""
+
+    field: str
+    values: tuple[str | int, ...]
+    """All of one kind."""
+    or_empty: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """A number of the field lies between, bounds included."""
+
+    field: str
+    low: float | None
+    high: float | None
+
+
+def conditions(where: Where) -> Iterator[OneOf | Range]:
+    """What must hold of a point, whichever engine asks."""
+    if where.languages:
+        yield OneOf("language", where.languages)
+    if where.documents:
+        yield OneOf(DOCUMENTS, where.documents)
+    if where.groups is not None:
+        yield OneOf("access", tuple(sorted(where.groups)), or_empty=True)
+    if where.sources:
+        yield OneOf("within", tuple(map(place_key, where.sources)))
+    for wanted in where.labels:
+        yield OneOf("labels", wanted)
+    if where.modified:
+        yield _range("modified", where.modified)
+    if where.ingested:
+        yield _range("ingested", where.ingested)
+    for name, values in where.fields:
+        yield OneOf(name, values)
+
+
+def _range(name: str, wanted: Between) -> Range:
+    """In whole seconds, as they are stored, and as wide as needed."""
+    since = None if wanted.since is None else float(math.floor(wanted.since.timestamp()))
+    until = None if wanted.until is None else float(math.ceil(wanted.until.timestamp()))
+    return Range(name, since, until)
+
+
+def citing(documents: Iterable[str], beside: Beside) -> dict[str, Any]:
+    """The payload of a published point, beside what its chunk says."""
+    return {
+        DOCUMENTS: sorted(documents),
+        "access": list(beside.access),
+        "labels": list(beside.labels),
+        "within": [place_key(uri) for uri in beside.within],
+        "modified": list(beside.modified),
+        "ingested": list(beside.ingested),
+    }
+
+
+def place_key(uri: str) -> int:
+    """A URI in 56 bits: each point has those of all folders above it, whose names are long."""
+    return int.from_bytes(blake2b(uri.encode(), digest_size=7).digest())
 
 
 def in_batches(total: int) -> Sequence[slice]:

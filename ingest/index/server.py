@@ -6,6 +6,7 @@ from dataclasses import asdict, replace
 from functools import partial
 from typing import Any, TypeVar
 
+import numpy as np
 from qdrant_client import QdrantClient, models
 from qdrant_client.http.exceptions import ApiException, ResponseHandlingException, UnexpectedResponse
 
@@ -13,7 +14,16 @@ from embedder.encoder import Vectors
 from embedder.pooling import truncate
 from ingest.errors import IndexDamaged, IndexUnavailable
 from ingest.index import schema
-from ingest.index.contract import EVERYTHING, Contract, Funnel, Where, chunk_from, payload
+from ingest.index.contract import (
+    EVERYTHING,
+    NOTHING_BESIDE,
+    Beside,
+    Contract,
+    Funnel,
+    Where,
+    chunk_from,
+    payload,
+)
 from ingest.lexical import SparseVector
 from ingest.records import Chunk, Hit
 
@@ -60,6 +70,7 @@ class ServerIndex:
             schema.check_encoder(name, stored, contract)
             self.contract = replace(stored, recipe=contract.recipe)
             self._call(lambda: client.update_collection(self._name, metadata=self._metadata()))
+        self._call(self._index_fields)
 
     def _create(self) -> None:
         self._client.create_collection(
@@ -77,9 +88,14 @@ class ServerIndex:
             sparse_vectors_config={schema.TERMS: models.SparseVectorParams(modifier=models.Modifier.IDF)},
             metadata=self._metadata(),
         )
-        for field in schema.KEYWORD_FIELDS:
-            self._client.create_payload_index(self._name, field, models.PayloadSchemaType.KEYWORD)
-        self._client.create_payload_index(self._name, schema.POSITION, models.PayloadSchemaType.INTEGER)
+
+    def _index_fields(self) -> None:
+        """Those that are not indexed yet: all of a new collection's, what is new of an old one's."""
+        there = self._client.get_collection(self._name).payload_schema
+        for field in sorted(schema.FIELDS.keys() - there.keys()):
+            keyword = schema.FIELDS[field] == "keyword"
+            kind = models.PayloadSchemaType.KEYWORD if keyword else models.PayloadSchemaType.INTEGER
+            self._client.create_payload_index(self._name, field, kind)
 
     def _metadata(self) -> dict[str, Any]:
         return {"contract": asdict(self.contract)}
@@ -98,8 +114,8 @@ class ServerIndex:
         for batch in schema.in_batches(len(points)):
             self._write(partial(self._client.upsert, self._name, points[batch], wait=True))
 
-    def publish(self, version: str, documents: Iterable[str]) -> None:
-        cited = {schema.DOCUMENTS: sorted(documents)}
+    def publish(self, version: str, documents: Iterable[str], beside: Beside = NOTHING_BESIDE) -> None:
+        cited = schema.citing(documents, beside)
         self._write(
             lambda: self._client.set_payload(
                 self._name, cited, points=_matching("version", [version]), wait=True
@@ -220,6 +236,17 @@ class ServerIndex:
         vectors = self._client.get_collection(self._name).config.params.vectors
         return set(vectors) if isinstance(vectors, dict) else set()
 
+    def vectors(self, points: Sequence[str]) -> Mapping[str, Vectors]:
+        full = schema.vector_name(self.contract.dims[0])
+        found = self._call(
+            lambda: self._client.retrieve(self._name, list(points), with_payload=False, with_vectors=[full])
+        )
+        return {
+            str(record.id): np.array(record.vector[full], np.float32)
+            for record in found
+            if isinstance(record.vector, dict)
+        }
+
     def chunks(self, version: str) -> list[Chunk]:
         found: list[Chunk] = []
         after: Any = None
@@ -294,13 +321,24 @@ def _matching(field: str, values: Sequence[str]) -> models.Filter:
 
 
 def _visible(where: Where) -> models.Filter:
-    """What may be found: published, and in the languages and documents asked for."""
-    asked = {"language": where.languages, schema.DOCUMENTS: where.documents}
-    return models.Filter(
-        must=[
-            models.FieldCondition(key=field, match=models.MatchAny(any=list(values)))
-            for field, values in asked.items()
-            if values
-        ],
-        must_not=[models.IsEmptyCondition(is_empty=models.PayloadField(key=schema.DOCUMENTS))],
-    )
+    """What may be found: published, and as it was asked for."""
+    must_not: list[models.Condition] = [
+        models.IsEmptyCondition(is_empty=models.PayloadField(key=schema.DOCUMENTS))
+    ]
+    if where.not_versions:
+        match = models.MatchAny(any=list(where.not_versions))
+        must_not.append(models.FieldCondition(key="version", match=match))
+    if where.not_points:
+        must_not.append(models.HasIdCondition(has_id=list(where.not_points)))
+    return models.Filter(must=[_condition(one) for one in schema.conditions(where)], must_not=must_not)
+
+
+def _condition(asked: schema.OneOf | schema.Range) -> models.Condition:
+    if isinstance(asked, schema.Range):
+        return models.FieldCondition(key=asked.field, range=models.Range(gte=asked.low, lte=asked.high))
+    match = models.MatchAny(any=list(asked.values))  # type: ignore[arg-type]
+    one_of = models.FieldCondition(key=asked.field, match=match)
+    if not asked.or_empty:
+        return one_of
+    empty = models.IsEmptyCondition(is_empty=models.PayloadField(key=asked.field))
+    return models.Filter(should=[empty, one_of])

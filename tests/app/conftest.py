@@ -1,6 +1,9 @@
 """A real service on loopback with the fake encoder, and a real server that speaks OpenAI's chat protocol."""
 
+import os
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -64,6 +67,8 @@ def readers() -> Iterator[tuple[ParseWorkers, ParseWorker]]:
 
 
 Serve = Callable[..., str]
+Kalm = Callable[..., "subprocess.CompletedProcess[str]"]
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -116,6 +121,27 @@ def library(client: Client, tmp_path: Path) -> Client:
     (folder / "akku.md").write_text("# Akku\n\nDer Akku gehört im Winter an einen kühlen und trockenen Ort.")
     ingest(client, folder)
     return client
+
+
+@pytest.fixture
+def kalm(client: Client, tmp_path: Path) -> Kalm:
+    def run(*command: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            [sys.executable, "-m", "app.cli", *command],
+            env={
+                **os.environ,
+                "KALM_URL": client.url,
+                "KALM_DATA_DIR": str(tmp_path / "data"),
+                **environment,
+            },
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+    return run
 
 
 def ingest(client: Client, folder: Path, *, sync: bool = False) -> dict[str, int]:

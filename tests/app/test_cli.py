@@ -4,37 +4,13 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
-import pytest
-
 from app.client import Client
-from app.keys import Keys
+from app.keys import Caller, Keys
+from tests.app.conftest import Kalm
 
 ROOT = Path(__file__).parents[2]
-Kalm = Callable[..., "subprocess.CompletedProcess[str]"]
-
-
-@pytest.fixture
-def kalm(client: Client, tmp_path: Path) -> Kalm:
-    def run(*command: str, **environment: str) -> "subprocess.CompletedProcess[str]":
-        return subprocess.run(
-            [sys.executable, "-m", "app.cli", *command],
-            env={
-                **os.environ,
-                "KALM_URL": client.url,
-                "KALM_DATA_DIR": str(tmp_path / "data"),
-                **environment,
-            },
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-
-    return run
 
 
 def test_help_imports_nothing_heavy() -> None:
@@ -181,8 +157,12 @@ def test_a_made_key_opens_the_service(kalm: Kalm) -> None:
 
     key = next(word for word in words if len(word) == 43)
     keys = Keys.parse(words[-1], None)
-    assert keys.role_of(key) == "editor"
-    assert keys.role_of("other") is None
+    assert keys.caller(key) == Caller("editor", frozenset())
+    assert keys.caller("other") is None
+
+    words = kalm("key", "reader", "--group", "hr", "--group", "law").stdout.split()
+    key = next(word for word in words if len(word) == 43)
+    assert Keys.parse(words[-1], None).caller(key) == Caller("reader", frozenset({"hr", "law"}))
 
 
 def test_the_doctor_says_what_is_there_and_how_to_mend_the_rest(kalm: Kalm) -> None:

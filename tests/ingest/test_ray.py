@@ -98,10 +98,12 @@ def library(data: Path, url: str) -> Iterator[tuple[Jobs, Shelf]]:
 
 
 def points(client: QdrantClient) -> dict[str, Any]:
-    """Of each id: payload and vectors."""
+    """Of each id: payload, without the time it came in, and vectors."""
     records, rest = client.scroll("kalm_library", limit=10_000, with_payload=True, with_vectors=True)
     assert rest is None
-    return {str(record.id): (record.payload, record.vector) for record in records}
+    return {
+        str(record.id): ({**(record.payload or {}), "ingested": None}, record.vector) for record in records
+    }
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ import textwrap
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
 
@@ -20,7 +21,7 @@ from embedder.errors import UnknownDim
 from embedder.pooling import normalise
 from ingest.errors import DiskFull, IndexDamaged, IndexLocked, IndexUnavailable, WrongEncoder
 from ingest.index import Location, drop_index, open_index, stored_contract
-from ingest.index.contract import Chunking, Contract, Funnel, Index, Where
+from ingest.index.contract import Beside, Between, Chunking, Contract, Funnel, Index, Where
 from ingest.index.edge import EdgeIndex
 from ingest.index.server import ServerIndex, connect
 from ingest.lexical import SparseVector, encode_documents, encode_queries
@@ -393,3 +394,82 @@ def test_a_killed_process_loses_nothing_it_acknowledged(tmp_path: Path) -> None:
     index = EdgeIndex("a", tmp_path / "a", CONTRACT, free_bytes=0)
     assert all(index.count(f"v{number}") == 50 for number in acknowledged)
     index.close()
+
+
+def when(day: int) -> datetime:
+    return datetime(2024, 1, day, tzinfo=UTC)
+
+
+def marked(index: Index) -> Vectors:
+    """Three texts, each of one passage, with what their documents say."""
+    points = vectors(3)
+    said = [
+        Beside((), ("dept=hr", "tag=a"), ("file:///srv/hr/a.md", "file:///srv/hr"), (1,), (10,)),
+        Beside(("hr",), ("dept=hr", "tag=b"), ("file:///srv/hr/b.md", "file:///srv/hr"), (2,), (20,)),
+        Beside(("hr", "law"), ("dept=law",), ("file:///srv/law/c.md", "file:///srv/law"), (), (30,)),
+    ]
+    day = 86_400
+    first = int(when(1).timestamp())
+    for number, (version, beside) in enumerate(zip("abc", said, strict=True)):
+        chunk = replace(chunks(version, 1)[0], title=version.upper(), page=number + 1)
+        index.upsert([chunk], one_each(points[number : number + 1]), words(version, 1))
+        dates = [tuple(first + at * day for at in days) for days in (beside.modified, beside.ingested)]
+        index.publish(version, [version], replace(beside, modified=dates[0], ingested=dates[1]))
+    return points
+
+
+@pytest.mark.parametrize(
+    ("where", "expected"),
+    [
+        (Where(labels=(("dept=hr",),)), "ab"),
+        (Where(labels=(("dept=hr",), ("tag=b", "tag=c"))), "b"),
+        (Where(labels=(("dept=none",),)), ""),
+        (Where(sources=("file:///srv/hr",)), "ab"),
+        (Where(sources=("file:///srv/law/c.md", "file:///srv/hr/a.md")), "ac"),
+        (Where(sources=("file:///srv/h",)), ""),
+        (Where(modified=Between(when(2), when(2))), "a"),
+        (Where(modified=Between(since=when(2))), "ab"),
+        (Where(ingested=Between(until=when(21))), "ab"),
+        (Where(groups=frozenset()), "a"),
+        (Where(groups=frozenset({"law"})), "ac"),
+        (Where(groups=frozenset({"other", "hr"})), "abc"),
+        (Where(groups=frozenset({"law"}), documents=("b", "c")), "c"),
+        (Where(fields=(("title", ("B", "C")), ("page", (2, 7)))), "b"),
+        (Where(fields=(("heading", ("Heading",)),)), "abc"),
+        (Where(not_versions=("a", "c")), "b"),
+        (Where(not_points=(chunks("b", 1)[0].id,)), "ac"),
+        (Where(languages=("de",), groups=frozenset({"hr"})), ""),
+    ],
+)
+def test_all_that_is_asked_for_must_hold_in_either_ranking(index: Index, where: Where, expected: str) -> None:
+    points = marked(index)
+    (terms,) = encode_queries(["a b c"])
+
+    for exact in (False, True):
+        found = index.search(points[0], limit=10, exact=exact, where=where)
+        assert "".join(sorted(hit.chunk.version for hit in found)) == expected
+    found = index.search_terms(terms, limit=10, where=where)
+    assert "".join(sorted(hit.chunk.version for hit in found)) == expected
+
+
+def test_what_stands_beside_points_is_replaced_and_stays(reopen: Open) -> None:
+    index = reopen(CONTRACT)
+    points = put(index, "v")
+    index.publish("v", ["d"], Beside(access=("hr",), labels=("dept=hr",)))
+    index.publish("v", ["d"], Beside(labels=("dept=law",)))
+
+    index = reopen(CONTRACT)
+
+    assert index.search(points[0], limit=1, where=Where(labels=(("dept=hr",),))) == []
+    assert index.search(points[0], limit=1, where=Where(labels=(("dept=law",),), groups=frozenset()))
+
+
+def test_the_stored_vectors_of_passages_can_be_had(index: Index) -> None:
+    points = put(index, "v")
+    ids = [chunk.id for chunk in chunks("v", 3)]
+
+    stored = index.vectors([ids[2], ids[0], str(uuid4())])
+
+    assert stored.keys() == {ids[0], ids[2]}
+    assert stored[ids[2]].shape == (1, 32)
+    np.testing.assert_allclose(stored[ids[2]][0], points[2], atol=1e-3)  # stored as float16

@@ -1,0 +1,159 @@
+"""The candidates of a search, level by level: each goes on where the one before ended, so that pages fit.
+
+A level is the first `CANDIDATES` of each ranking, joined. The next one leaves out what was taken before: the
+passages, or where hits are grouped the whole documents, so that one long document never hides the others.
+Its depth never changes: with another one, equal scores change places, and a page repeats what another has.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+
+from app.fusion import CANDIDATES, Fused, alone, fuse
+from app.schemas import Asking, Ranking
+from embedder.encoder import Vectors
+from ingest import labels
+from ingest.index.contract import Where
+from ingest.ledger import DocumentRow
+from ingest.lexical import SparseVector, bound
+from ingest.pipeline import Shelf
+from ingest.records import Hit
+
+MOST_LEVELS = 20
+"""That one page may take; what lies deeper is not found."""
+
+Entry = list[Fused]
+"""Passages of one document, the best first; of an ungrouped search always one."""
+Order = Callable[[list[Entry]], list[Entry]]
+
+
+@dataclass(slots=True)
+class Trail:
+    """What a search did, for those who ask it to explain."""
+
+    levels: int = 0
+    dense: int = 0
+    lexical: int = 0
+    """Candidates of each ranking."""
+    bound: float | None = None
+    sureness: float | None = None
+    steps_ms: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        begin = time.perf_counter()
+        try:
+            yield
+        finally:
+            took_ms = (time.perf_counter() - begin) * 1000
+            self.steps_ms[name] = round(self.steps_ms.get(name, 0.0) + took_ms, 2)
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is compared with the passages."""
+
+    ranking: Ranking
+    vector: Vectors | None
+    """`(full width,)`; None for a lexical ranking."""
+    terms: SparseVector | None
+    """None for a dense one."""
+    worth: float
+    crosses: bool
+    """As for `fuse`."""
+
+
+def rank(
+    question: Question, asked: Asking, where: Where, shelf: Shelf, order: Order, trail: Trail
+) -> list[Entry]:
+    """Entries for the page of `asked` and those before it; `order` puts those of a level in their order."""
+    wanted = asked.offset + asked.limit
+    entries: list[Entry] = []
+    while len(entries) < wanted and trail.levels < MOST_LEVELS:
+        found, exhausted = _level(question, asked, where, shelf, trail)
+        taken = _entries(_fitting(found, where, shelf, trail), grouped=asked.group is not None)
+        entries += order(taken)
+        if exhausted:
+            break
+        where = _without(found, where, grouped=asked.group is not None)
+    return entries
+
+
+def as_they_are(entries: list[Entry]) -> list[Entry]:
+    return entries
+
+
+def _level(
+    question: Question, asked: Asking, where: Where, shelf: Shelf, trail: Trail
+) -> tuple[list[Fused], bool]:
+    """The next candidates, best first; and whether there are none behind them."""
+    near: list[Hit] = []
+    words: list[Hit] = []
+    if question.terms is not None:
+        with trail.step("lexical"):
+            words = shelf.index.search_terms(question.terms, limit=CANDIDATES, where=where)
+    if question.vector is not None:
+        with trail.step("dense"):
+            near = shelf.index.search(
+                question.vector,
+                limit=CANDIDATES,
+                dim=asked.dim,
+                exact=asked.exact,
+                funnel=shelf.funnel,
+                where=where,
+            )
+    if not trail.levels and question.terms is not None:
+        trail.bound = bound(question.terms, shelf.index.count())
+        trail.sureness = words[0].score / trail.bound if words else 0.0
+    trail.levels += 1
+    trail.dense += len(near)
+    trail.lexical += len(words)
+    exhausted = len(near) < CANDIDATES and len(words) < CANDIDATES
+    near, words = _settled(near), _settled(words)
+    if question.terms is None or question.vector is None:
+        return alone(near or words, question.ranking), exhausted
+    assert trail.bound is not None
+    with trail.step("join"):
+        joined = fuse(near, words, trail.bound, crosses=question.crosses, worth=question.worth)
+    return joined, exhausted
+
+
+def _settled(hits: Sequence[Hit]) -> list[Hit]:
+    """In an order that is the same each time: engines give equal scores as they come, and any of the last."""
+    hits = sorted(hits, key=lambda hit: (-hit.score, hit.chunk.id))
+    if len(hits) < CANDIDATES:
+        return hits
+    return [hit for hit in hits if hit.score > hits[-1].score] or hits
+
+
+def _fitting(found: Sequence[Fused], where: Where, shelf: Shelf, trail: Trail) -> list[Fused]:
+    """Without those of documents that only together are what was asked for."""
+    if not labels.asks_of_documents(where):
+        return list(found)
+    with trail.step("documents"):
+        rows = shelf.ledger.documents_of({one.chunk.version for one in found}, shelf.sees)
+    return [
+        one for one in found if any(labels.fits(row.said, where) for row in rows.get(one.chunk.version, ()))
+    ]
+
+
+def cited(rows: Sequence[DocumentRow], where: Where) -> list[DocumentRow]:
+    """The documents of a text, those that were asked for first."""
+    return sorted(rows, key=lambda row: not labels.fits(row.said, where))
+
+
+def _entries(found: Sequence[Fused], *, grouped: bool) -> list[Entry]:
+    if not grouped:
+        return [[one] for one in found]
+    documents: dict[str, Entry] = {}
+    for one in found:
+        documents.setdefault(one.chunk.version, []).append(one)
+    return list(documents.values())
+
+
+def _without(found: Sequence[Fused], where: Where, *, grouped: bool) -> Where:
+    if grouped:
+        versions = {one.chunk.version for one in found}
+        return replace(where, not_versions=(*where.not_versions, *sorted(versions)))
+    return replace(where, not_points=(*where.not_points, *(one.chunk.id for one in found)))
