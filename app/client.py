@@ -46,6 +46,7 @@ from app.schemas import (
     Relabelled,
     SearchRequest,
     SearchResponse,
+    SimilarRequest,
     Tuning,
 )
 
@@ -261,6 +262,11 @@ class Client:
 
     def search(self, request: SearchRequest) -> SearchResponse:
         response = self._send("POST", "/v1/search", json=request.model_dump(mode="json"))
+        return SearchResponse.model_validate_json(response.content)
+
+    def similar(self, request: SimilarRequest) -> SearchResponse:
+        """More like a passage."""
+        response = self._send("POST", "/v1/similar", json=request.model_dump(mode="json"))
         return SearchResponse.model_validate_json(response.content)
 
     def answer(self, request: AnswerRequest) -> Iterator[AnswerEvent]:

@@ -44,6 +44,8 @@ class Fused:
     """0 to 1 for cosines that are."""
     dense: Leg | None
     lexical: Leg | None
+    rerank: Leg | None = None
+    diverse: Leg | None = None
 
 
 def fuse(

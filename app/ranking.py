@@ -6,11 +6,12 @@ Its depth never changes: with another one, equal scores change places, and a pag
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from app.fusion import CANDIDATES, Fused, alone, fuse
+from app.order import Entry, diverse, reranked
 from app.schemas import Asking, Ranking
 from embedder.encoder import Vectors
 from ingest import labels
@@ -23,10 +24,6 @@ from ingest.records import Hit
 MOST_LEVELS = 20
 """That one page may take; what lies deeper is not found."""
 
-Entry = list[Fused]
-"""Passages of one document, the best first; of an ungrouped search always one."""
-Order = Callable[[list[Entry]], list[Entry]]
-
 
 @dataclass(slots=True)
 class Trail:
@@ -36,8 +33,11 @@ class Trail:
     dense: int = 0
     lexical: int = 0
     """Candidates of each ranking."""
-    bound: float | None = None
+    bound: float = 0.0
     sureness: float | None = None
+    reranked: int = 0
+    problem: str | None = None
+    """The reranker's."""
     steps_ms: dict[str, float] = field(default_factory=dict)
 
     @contextmanager
@@ -59,28 +59,31 @@ class Question:
     """`(full width,)`; None for a lexical ranking."""
     terms: SparseVector | None
     """None for a dense one."""
-    worth: float
-    crosses: bool
+    worth: float = 0.0
+    crosses: bool = False
     """As for `fuse`."""
+    text: str = ""
+    """For the reranker; empty where it is not asked."""
 
 
-def rank(
-    question: Question, asked: Asking, where: Where, shelf: Shelf, order: Order, trail: Trail
-) -> list[Entry]:
-    """Entries for the page of `asked` and those before it; `order` puts those of a level in their order."""
-    wanted = asked.offset + asked.limit
+def rank(question: Question, asked: Asking, where: Where, shelf: Shelf, trail: Trail) -> list[Entry]:
+    """Entries for the page of `asked` and those before it, best first."""
     entries: list[Entry] = []
-    while len(entries) < wanted and trail.levels < MOST_LEVELS:
+    while len(entries) < asked.offset + asked.limit and trail.levels < MOST_LEVELS:
         found, exhausted = _level(question, asked, where, shelf, trail)
-        taken = _entries(_fitting(found, where, shelf, trail), grouped=asked.group is not None)
-        entries += order(taken)
+        where_next = _without(found, where, grouped=asked.group is not None)
+        found = _fitting(found, where, shelf, trail)
+        if question.text and shelf.reranker is not None and trail.levels == 1:
+            with trail.step("rerank"):
+                found, trail.reranked, trail.problem = reranked(question.text, found, shelf.reranker)
+        taken = _entries(found, grouped=asked.group is not None)
+        if asked.diversity:
+            with trail.step("diversity"):
+                taken = diverse(taken, asked.diversity, shelf.index)
+        entries += taken
         if exhausted:
             break
-        where = _without(found, where, grouped=asked.group is not None)
-    return entries
-
-
-def as_they_are(entries: list[Entry]) -> list[Entry]:
+        where = where_next
     return entries
 
 
@@ -103,17 +106,16 @@ def _level(
                 funnel=shelf.funnel,
                 where=where,
             )
+    exhausted = len(near) < CANDIDATES and len(words) < CANDIDATES
+    near, words = _settled(near), _settled(words)
     if not trail.levels and question.terms is not None:
         trail.bound = bound(question.terms, shelf.index.count())
         trail.sureness = words[0].score / trail.bound if words else 0.0
     trail.levels += 1
     trail.dense += len(near)
     trail.lexical += len(words)
-    exhausted = len(near) < CANDIDATES and len(words) < CANDIDATES
-    near, words = _settled(near), _settled(words)
     if question.terms is None or question.vector is None:
         return alone(near or words, question.ranking), exhausted
-    assert trail.bound is not None
     with trail.step("join"):
         joined = fuse(near, words, trail.bound, crosses=question.crosses, worth=question.worth)
     return joined, exhausted

@@ -310,6 +310,9 @@ Ranking = Literal["hybrid", "dense", "lexical"]
 """Near in meaning and sharing words, by one score; or by one of them alone."""
 
 
+Mode = Literal["funnel", "exact", "prefix"]
+
+
 class Period(Model):
     """From one time to another, both included; without one of them it is open."""
 
@@ -357,12 +360,29 @@ class Asking(Filters):
     """Show each document once, by its best passage."""
     passages: int = Field(default=4, ge=1, le=20)
     """Of a group, the best one included."""
+    diversity: float = Field(default=0.0, ge=0.0, le=1.0)
+    """Above 0, hits unlike those before them move up (MMR); at 1 nothing else counts."""
+    explain: bool = False
+    """Say how the hits were found."""
 
 
 class SearchRequest(Asking):
     query: Question
     collection: CollectionName = "library"
     ranking: Ranking = "hybrid"
+    rerank: bool = True
+    """By the reranker, where one is set up."""
+
+
+class SimilarRequest(Asking):
+    """More like a passage, by its stored vectors."""
+
+    document: str
+    """Id."""
+    passage: int = Field(ge=0)
+    """Its position."""
+    same_document: bool = False
+    """Whether other passages of its document may be found."""
 
 
 class SourceInfo(Model):
@@ -386,6 +406,10 @@ class Hit(Model):
     dense: Leg | None = None
     lexical: Leg | None = None
     """None where it is not among that ranking's candidates."""
+    rerank: Leg | None = None
+    """Where the reranker has it; None where it was not asked."""
+    diverse: Leg | None = None
+    """Where MMR has it, and by which value."""
     text: str
     marks: list[tuple[int, int]]
     """Spans of `text`, in characters, that hold words of the query."""
@@ -408,17 +432,43 @@ class Timing(Model):
     total_ms: float
 
 
+class Explanation(Model):
+    """How hits were found, beside what each of them says of itself."""
+
+    dims: list[int]
+    """Widths that were compared: those that found candidates, then those that ordered them."""
+    candidates: dict[str, int]
+    """Of each ranking, over all levels."""
+    levels: int
+    """How often the next candidates were asked for."""
+    funnel: int | None
+    """Points that the shorter vectors handed to the full ones; None for other modes."""
+    filters: dict[str, list[str]]
+    """As they were applied."""
+    join: dict[str, float]
+    """What the rankings were joined by: worth of words, the most they could score, their best as a share."""
+    reranked: int
+    """Candidates that the reranker read."""
+    diversity: float
+    steps_ms: dict[str, float]
+
+
 class SearchResponse(Model):
     ranking: Ranking
     sureness: float | None
     """Of the lexical ranking: its best score as a share of what the query could reach."""
     hits: list[Hit]
     dim: int
-    mode: Literal["funnel", "exact", "prefix"]
+    mode: Mode
     encoder: str
     warning: str | None = None
     """Something the person should know, e.g. a query in a language the encoder does not speak."""
+    reranker: str | None = None
+    """By whose scores the first hits are ordered."""
+    reranker_problem: str | None = None
+    """Why they are not, although a reranker is set up: the order is the one before it."""
     timing: Timing
+    explain: Explanation | None = None
 
 
 class AnswerRequest(Filters):

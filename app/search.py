@@ -2,18 +2,35 @@
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 
 from app import schemas
-from app.filters import where_of
-from app.fusion import WORTH, WORTH_UNSPOKEN, Fused, Leg
+from app.diversity import middle
+from app.filters import applied, where_of
+from app.fusion import CANDIDATES, WORTH, WORTH_UNSPOKEN, Fused, Leg
 from app.marks import marks
-from app.ranking import Entry, Question, Trail, as_they_are, cited, rank
-from app.schemas import Asking, Hit, SearchRequest, SearchResponse, SourceInfo, Timing
+from app.order import Entry
+from app.ranking import Question, Trail, cited, rank
+from app.schemas import (
+    Asking,
+    Explanation,
+    Hit,
+    Mode,
+    SearchRequest,
+    SearchResponse,
+    SimilarRequest,
+    SourceInfo,
+    Timing,
+)
+from embedder.pooling import require_dim
 from ingest import language
+from ingest.errors import UnknownDocument
 from ingest.index.contract import Where
+from ingest.index.schema import candidates, funnel_of
 from ingest.ledger import DocumentRow
 from ingest.lexical import encode_queries
 from ingest.pipeline import Shelf
+from ingest.records import identity
 
 
 def search(request: SearchRequest, shelf: Shelf) -> SearchResponse:
@@ -29,24 +46,91 @@ def search(request: SearchRequest, shelf: Shelf) -> SearchResponse:
     warning = language_warning(request.query, shelf)
     with trail.step("encode"):
         question = _question(request, shelf, spoken=warning is None)
-    entries = rank(question, request, where, shelf, as_they_are, trail)
-    hits = _hits(entries, request, request.query, where, shelf, trail)
+    return _respond(question, request, request.query, where, shelf, trail, begin, warning)
+
+
+def similar(request: SimilarRequest, shelf: Shelf) -> SearchResponse:
+    """Find the chunks nearest to one that is stored; nothing is encoded.
+
+    A chunk of several windows is asked for by their mean. Raises UnknownDocument, also for a passage that is
+    not there or that the shelf's caller does not see.
+    """
+    begin = time.perf_counter()
+    trail = Trail()
+    where = where_of(request, shelf)
+    row = shelf.ledger.document(request.document, shelf.sees)
+    point = str(identity("point", row.version or "", request.passage))
+    with trail.step("stored vectors"):
+        stored = shelf.index.vectors([point])
+    if point not in stored:
+        raise UnknownDocument(f"{row.name} has no passage {request.passage}; it may have changed")
+    if request.same_document:
+        where = replace(where, not_points=(point,))
+    else:
+        where = replace(where, not_versions=(row.version or "",))
+    question = Question("dense", middle(stored[point]), None)
+    return _respond(question, request, "", where, shelf, trail, begin, None)
+
+
+def _respond(
+    question: Question,
+    asked: Asking,
+    query: str,
+    where: Where,
+    shelf: Shelf,
+    trail: Trail,
+    begin: float,
+    warning: str | None,
+) -> SearchResponse:
     dims = shelf.index.contract.dims
-    dim = request.dim or dims[0]
+    dim = require_dim(asked.dim, dims, "this collection")
+    entries = rank(question, asked, where, shelf, trail)
+    hits = _hits(entries, asked, query, where, shelf, trail)
+    mode = _mode(asked, dim, dims)
+    encode_ms = trail.steps_ms.get("encode", 0.0)
     total_ms = (time.perf_counter() - begin) * 1000
     return SearchResponse(
         hits=hits,
-        ranking=request.ranking,
+        ranking=question.ranking,
         sureness=trail.sureness,
         dim=dim,
-        mode="prefix" if dim < dims[0] else "exact" if request.exact or len(dims) == 1 else "funnel",
+        mode=mode,
         encoder=shelf.encoder.name,
         warning=warning,
+        reranker=shelf.reranker.name if trail.reranked and shelf.reranker else None,
+        reranker_problem=trail.problem,
         timing=Timing(
-            encode_ms=trail.steps_ms["encode"],
-            search_ms=round(total_ms - trail.steps_ms["encode"], 2),
+            encode_ms=encode_ms,
+            search_ms=round(total_ms - encode_ms, 2),
             total_ms=round(total_ms, 2),
         ),
+        explain=_explain(question, asked, dim, mode, where, shelf, trail) if asked.explain else None,
+    )
+
+
+def _mode(asked: Asking, dim: int, dims: Sequence[int]) -> Mode:
+    return "prefix" if dim < dims[0] else "exact" if asked.exact or len(dims) == 1 else "funnel"
+
+
+def _explain(
+    question: Question, asked: Asking, dim: int, mode: Mode, where: Where, shelf: Shelf, trail: Trail
+) -> Explanation:
+    dense = question.vector is not None
+    funnel = funnel_of(shelf.index.contract, shelf.funnel) if dense and mode == "funnel" else None
+    counted = {"dense": (dense, trail.dense), "lexical": (question.terms is not None, trail.lexical)}
+    join = {}
+    if question.ranking == "hybrid":
+        join = {"worth": question.worth, "bound": trail.bound, "sureness": trail.sureness or 0.0}
+    return Explanation(
+        dims=[*([funnel.dim] if funnel else []), dim] if dense else [],
+        candidates={name: number for name, (used, number) in counted.items() if used},
+        levels=trail.levels,
+        funnel=candidates(CANDIDATES, funnel) if funnel else None,
+        filters=applied(where),
+        join=join,
+        reranked=trail.reranked,
+        diversity=asked.diversity,
+        steps_ms=trail.steps_ms,
     )
 
 
@@ -59,6 +143,7 @@ def _question(request: SearchRequest, shelf: Shelf, *, spoken: bool) -> Question
         encode_queries([request.query])[0] if lexical else None,
         worth=WORTH if spoken else WORTH_UNSPOKEN,
         crosses=len(shelf.encoder.card.language_codes) != 1,
+        text=request.query if request.rerank else "",
     )
 
 
@@ -84,6 +169,8 @@ def _hit(found: Fused, query: str, sources: Sequence[DocumentRow]) -> Hit:
         score=found.score,
         dense=_leg(found.dense),
         lexical=_leg(found.lexical),
+        rerank=_leg(found.rerank),
+        diverse=_leg(found.diverse),
         text=chunk.text,
         marks=marks(chunk.text, query),
         title=chunk.title,

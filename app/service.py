@@ -16,6 +16,7 @@ from app.llm import LanguageModel
 from app.settings import Settings, reveal
 from embedder import Encoder
 from embedder.queue import QueuedEncoder
+from embedder.reranker import Reranker, RerankServer
 from ingest.check import Report, check, repair
 from ingest.database import Database
 from ingest.errors import IndexLocked, IngestError, NotPossible, SourceGone, UnknownDocument, WrongEncoder
@@ -84,6 +85,7 @@ class Service:
         llm: LanguageModel | None,
         limits: Limits,
         claim: TextIO,
+        reranker: Reranker | None = None,
     ) -> None:
         self.encoder = QueuedEncoder(encoder)
         self.location = location
@@ -93,6 +95,7 @@ class Service:
         self._tunings = Tunings(database)
         self.llm = llm
         self.limits = limits
+        self.reranker = reranker
         self.reader = reader
         """For people who look at a file: they never wait behind a job's."""
         self._database = database
@@ -147,6 +150,7 @@ class Service:
                 tuple(settings.stores),
             ),
             claim,
+            _reranker(settings),
         )
 
     def start(self) -> None:
@@ -188,7 +192,8 @@ class Service:
                 self.ledger.require_collection(name)
                 index = open_index(name, contract_of(self.encoder), self.location)
                 tuned = self._tunings.get(name)
-                shelf = Shelf(name, index, self.encoder, self.ledger, tuned.chosen if tuned else None)
+                funnel = tuned.chosen if tuned else None
+                shelf = Shelf(name, index, self.encoder, self.ledger, funnel, self.reranker)
                 if behind := catch_up(shelf):
                     log.info("%s: labels of %d texts were written beside their points", name, behind)
                 for lost in repair(shelf).lost:
@@ -418,6 +423,25 @@ def _encoder(settings: Settings) -> Encoder:
         key = reveal(settings.encoder_api_key)
         return embedder.connect(settings.encoder_url, settings.model, api_key=key)
     return embedder.load(settings.model, settings.device, settings.precision, threads=settings.threads)
+
+
+def _reranker(settings: Settings) -> Reranker | None:
+    """Raises EncoderError for a folder that holds none."""
+    named, depth = settings.reranker, settings.reranker_candidates
+    if named is None:
+        return None
+    if not named.startswith(("http://", "https://")):
+        from embedder.cross_encoder import CrossEncoder
+
+        return CrossEncoder(Path(named).expanduser(), depth, settings.device)
+    return RerankServer(
+        named,
+        depth,
+        api=settings.reranker_api,
+        model=settings.reranker_model,
+        api_key=reveal(settings.reranker_api_key),
+        timeout_s=settings.reranker_timeout_s,
+    )
 
 
 def claim_folder(folder: Path) -> TextIO:

@@ -1,6 +1,7 @@
 """Where things are. The only module that reads the environment: variables named `KALM_…`."""
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -51,6 +52,17 @@ class Settings(BaseSettings):
 
     ray_address: str | None = None
     """A Ray cluster for `kalm ingest --engine ray`; None starts one on this machine for the run."""
+
+    reranker: str | None = None
+    """A cross-encoder's folder, or the URL of a `/rerank` server; None leaves hits as search ranks them."""
+    reranker_api: Literal["jina", "cohere", "tei"] = "jina"
+    """Whose requests that server understands."""
+    reranker_model: str = ""
+    reranker_api_key: SecretStr | None = None
+    reranker_candidates: int = Field(default=30, ge=1, le=100)
+    """That it reads for each search."""
+    reranker_timeout_s: float = Field(default=10.0, gt=0)
+    """Of the server; after it hits stay as they were, and the search says so."""
 
     llm_url: str | None = None
     """An OpenAI-compatible server (Ollama, vLLM, OpenAI); None answers by quoting."""

@@ -12,6 +12,7 @@ EncoderError
 ├── BadFile            a file of texts that can't be read, or of vectors that can't be written
 ├── EmptySpan          a part of a text that holds no token
 ├── ServerFailed       an embedding server that can't be reached, refuses, or answers nonsense
+├── RerankerFailed     a reranker's server that can't be reached, refuses, or answers nonsense
 ├── Overloaded         too much is waiting for the encoder: come again
 └── Draining           the encoder is shutting down
 """
@@ -62,6 +63,10 @@ class EmptySpan(EncoderError):
 
 
 class ServerFailed(EncoderError):
+    pass
+
+
+class RerankerFailed(EncoderError):
     pass
 
 

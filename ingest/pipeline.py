@@ -9,6 +9,7 @@ from typing import Literal, Protocol
 import embedder
 from embedder.encoder import Encoder, Vectors
 from embedder.errors import UnsupportedModel
+from embedder.reranker import Reranker
 from ingest import labels, lexical, likeness, windows
 from ingest.analysis import ANALYSIS_VERSION
 from ingest.chunk import CHUNKER_VERSION, TokenSpans, chunk
@@ -55,6 +56,8 @@ class Shelf:
     ledger: Ledger
     funnel: Funnel | None = None
     """How searches find their candidates, once it was tuned."""
+    reranker: Reranker | None = None
+    """Reads the first candidates of searches once more."""
     sees: Groups = None
     """Whose view of it this is: searches find what these groups see. Ingestion and admins see everything."""
     changing: threading.RLock = field(default_factory=threading.RLock, compare=False, repr=False)

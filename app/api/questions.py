@@ -9,7 +9,7 @@ from app import search as searching
 from app.answer import answer
 from app.api.auth import groups_of, reader
 from app.api.errors import describe
-from app.schemas import AnswerEvent, AnswerRequest, SearchRequest, SearchResponse
+from app.schemas import AnswerEvent, AnswerRequest, SearchRequest, SearchResponse, SimilarRequest
 from app.service import Service
 
 router = APIRouter(prefix="/v1", tags=["questions"], dependencies=[reader])
@@ -20,6 +20,15 @@ def search(body: SearchRequest, request: Request) -> SearchResponse:
     """The passages nearest to a query, in any language the encoder knows."""
     service: Service = request.app.state.service
     return searching.search(body, service.view(body.collection, groups_of(request)))
+
+
+@router.post("/similar")
+def similar(body: SimilarRequest, request: Request) -> SearchResponse:
+    """More like a passage: the nearest others of its collection."""
+    service: Service = request.app.state.service
+    groups = groups_of(request)
+    collection = service.ledger.document(body.document, groups).collection
+    return searching.similar(body, service.view(collection, groups))
 
 
 @router.post("/answer")

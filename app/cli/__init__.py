@@ -16,6 +16,7 @@ for command in (
     ingest.ingest,
     sources.sources,
     ask.search,
+    ask.similar,
     ask.ask,
     evaluate.evaluate,
     collections.collections,

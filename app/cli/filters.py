@@ -1,6 +1,6 @@
 """Options that several commands share: which passages may be found, and what is said of documents."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from tyro.conf import UseAppendAction
@@ -37,6 +37,32 @@ class Narrow:
             "modified": _period(self.since, self.until),
             "ingested": _period(self.ingested_since, self.ingested_until),
         }
+
+
+@dataclass(frozen=True)
+class Listing:
+    """How many passages, and in which way."""
+
+    limit: int = 5
+    """Passages, or documents."""
+    offset: int = 0
+    """So many of them are passed over."""
+    by_document: bool = False
+    """Show each document once, by its best passage."""
+    diversity: float = 0.0
+    """0 to 1: above 0, what is unlike the hits before it moves up."""
+    dim: int | None = None
+    """Width of the vectors to search with; the full one if not given."""
+    exact: bool = False
+    """Compare with every full vector."""
+    explain: bool = False
+    """Say how the hits were found."""
+
+    def fields(self) -> dict[str, Any]:
+        """As a request has them."""
+        said = asdict(self)
+        said["group"] = "document" if said.pop("by_document") else None
+        return said
 
 
 @dataclass(frozen=True)

@@ -99,6 +99,7 @@ def ask(queries: Sequence[Query], run: Run, shelf: Shelf, advance: Callable[[int
             limit=PASSAGES,
             dim=run.dim,
             exact=run.exact,
+            rerank=False,  # figures are of the encoder and the index
         )
         judged.append(judge(query, wanted, search(request, shelf).hits, library))
     return Outcome(judged, missing, left_out)

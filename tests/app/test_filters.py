@@ -174,6 +174,11 @@ def test_the_command_line_labels_and_filters(shelf: Client, kalm: Callable[..., 
     document = shelf.documents("library", text="new").documents[0].id
     kalm("documents", "label", document, "--label", "dept=law")
     assert "new.md" in kalm("search", "winter holidays", "--where", "dept=law").stdout
+    explained = kalm("search", "winter holidays", "--by-document", "--explain", "--diversity", "0.2")
+    assert "meaning 1 (" in explained.stdout
+    assert "candidates {'dense'" in explained.stdout
+    like = kalm("similar", document, "0", "--where", "dept=hr")
+    assert "leave.md" in like.stdout
     refused = kalm("search", "winter", "--where", "dept")
     assert refused.returncode == 1
     assert "--where 'dept'? Say KEY=VALUE" in refused.stderr

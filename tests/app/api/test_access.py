@@ -13,7 +13,7 @@ import pytest
 from app.client import Client, ServiceError
 from app.evaluation.schemas import Feedback, NewQuerySet, NewRuns
 from app.keys import Keys, hash_key
-from app.schemas import AnswerRequest, Labelled, NewLabels, SearchRequest
+from app.schemas import AnswerRequest, Labelled, NewLabels, SearchRequest, SimilarRequest
 from app.search import search
 from embedder.fake import FakeEncoder
 from ingest.database import Database
@@ -102,6 +102,16 @@ def test_no_filter_leads_to_what_is_hidden(house: House) -> None:
     assert house.guest.labels("library") == {}
 
 
+def test_nothing_hidden_is_like_a_passage_that_may_be_seen(house: House) -> None:
+    def like_porter(client: Client) -> set[str]:
+        asked = SimilarRequest(document=house.ids["porter.md"], passage=0, same_document=True)
+        return {hit.sources[0].name for hit in client.similar(asked).hits}
+
+    assert like_porter(house.admin) == {"director.md", "law.md"}
+    assert like_porter(house.hr) == {"director.md"}
+    assert like_porter(house.guest) == set()
+
+
 def test_an_answer_rests_on_what_may_be_seen(house: House) -> None:
     def cited(client: Client) -> str:
         events = list(client.answer(AnswerRequest(question="what is the salary of the director")))
@@ -119,6 +129,7 @@ def test_exact_ids_are_unknown_to_who_may_not_see_them(house: House) -> None:
             lambda c: c.document(hidden),
             lambda c: c.original(hidden),
             lambda c: c.picture(hidden, 1),
+            lambda c: c.similar(SimilarRequest(document=hidden, passage=0)),
             lambda c: c.give_feedback(Feedback(query="x", document=hidden, passage=0, thumb="up")),
             lambda c: c.give_feedback(Feedback(query="x", document=hidden, thumb="down")),
             lambda c: c.job(house.secret_job),
