@@ -17,7 +17,7 @@ from ingest.parse.tables import CELL_JOINT, is_header
 from ingest.records import Chunk, Element
 from ingest.sentences import sentences
 
-CHUNKER_VERSION = "1"
+CHUNKER_VERSION = "2"
 
 TokenSpans = Callable[[str], list[tuple[int, int]]]
 """Where each token of a text begins and ends, in characters."""
@@ -26,6 +26,8 @@ _CONTEXT_SHARE = 4
 """The headings embedded with a chunk take at most one in so many of its tokens."""
 _TINY_SHARE = 6
 """A section smaller than one in so many of a chunk's tokens is joined with the next one."""
+_SECTION_CHUNKS = 64
+"""A section longer than so many is cut as it comes: a table of a million rows is one section."""
 _CLAUSE_ENDS = ",;:，；：、،؛"
 _SPACES = " \n\t"
 """Where a sentence longer than a chunk is cut, if one stands in the second half of the room."""
@@ -111,6 +113,7 @@ def _sections(
     bare: list[Element] = []  # titles with no text under them yet
     heading: tuple[str, ...] = ()
     pieces: list[_Piece] = []
+    tokens = 0
     before: Element | None = None
     for element in elements:
         in_list = before is not None and before.kind == element.kind == "list"
@@ -119,13 +122,18 @@ def _sections(
             if not pieces:
                 heading = tuple(above.text for above in path if above.text != title)
                 bare.clear()
-            pieces += _as_text(bare, token_spans)
-            pieces += _pieces(element, token_spans, joint="\n" if in_list else "\n\n")
+            more = _as_text(bare, token_spans)
+            more += _pieces(element, token_spans, joint="\n" if in_list else "\n\n")
             bare.clear()
+            pieces += more
+            tokens += sum(piece.tokens for piece in more)
+            if tokens > _SECTION_CHUNKS * max_tokens:
+                yield heading, pieces
+                pieces, tokens = [], 0
             continue
         if sum(piece.tokens for piece in pieces) * _TINY_SHARE > max_tokens:
             yield heading, pieces
-            pieces = []
+            pieces, tokens = [], 0
         path = [above for above in path if above.depth < element.depth]
         pieces += _as_text([above for above in bare if above not in path], token_spans)
         bare = [above for above in bare if above in path] + [element]

@@ -35,6 +35,8 @@ _BATCH = 64
 
 FEWEST_TOKENS = 16
 """Of a window: a shorter one holds no sentence."""
+_TELLING = 2000
+"""Chunks at its beginning by which a document is known to be like another: some megabytes of text."""
 _TRIES = 3
 """Until a document's points must have stayed."""
 
@@ -255,7 +257,7 @@ def cut(
             max_tokens=contract.chunking.chunk_tokens,
         )
     )
-    bits = likeness.fingerprint("\n".join(one.text for one in chunks))
+    bits = likeness.fingerprint("\n".join(one.text for one in chunks[:_TELLING]))
     return chunks, Described.of(chunks, bits, contract.recipe)
 
 
