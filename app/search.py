@@ -40,6 +40,7 @@ def search(request: SearchRequest, shelf: Shelf) -> SearchResponse:
             page=one.chunk.page,
             position=one.chunk.position,
             language=one.chunk.language,
+            unseen=one.chunk.unseen,
             sources=[SourceInfo(document=row.id, name=row.name) for row in sources[one.chunk.version]],
         )
         for one in page

@@ -3,7 +3,7 @@
 The corpus is made: web pages as they come, mostly scripts and styles around some text, and after each 100 MB
 of them a table of 5 MB. The encoder is the fake one, since what is asked here is what waits for it. Private
 memory is what a process has for itself (RssAnon); the index's files are beside it, in memory that the system
-takes back when it needs it.
+takes back when it needs it. What an index needs to be open shows when the service is started anew on it.
 """
 
 import os
@@ -21,13 +21,13 @@ from pathlib import Path
 import tyro
 
 from app.client import Client, ServiceError
-from app.schemas import ChunkingChoice, NewJob
+from app.schemas import ChunkingChoice, NewJob, SearchRequest
 from benchmarks.machine import ROOT, describe, free_port
 from ingest.errors import IngestError
 from ingest.worker import ParseWorker
 
 PAGE_BYTES = 250_000
-PAGE_WORDS = 1500
+PAGE_WORDS = 600
 PAGES_A_TABLE = 400
 TABLE_ROWS = 40_000
 SAMPLE_S = 0.2
@@ -72,7 +72,11 @@ def main(megabytes: int = 1000, line_mb: int = 1000) -> None:
                         f"{max(memory.own):>6.0f} {memory.files[-1]:>9.0f} {max(memory.readers):>11.0f}",
                         flush=True,
                     )
-            print(f"{client.collections()[0].chunks} passages")
+            print(f"{client.collections()[0].chunks} passages; ", end="", flush=True)
+        with service(folder / "data") as (client, memory):
+            client.search(SearchRequest(query="words"))
+            time.sleep(5)
+            print(f"a service started anew on them has {memory.own[-1]:.0f} MB")
         _line(folder / "line.csv", line_mb)
 
 

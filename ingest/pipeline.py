@@ -171,6 +171,8 @@ def _ingest(document: Document, version: str, shelf: Shelf, parse: Parse, watch:
     chunks, described = cut(document, version, elements, shelf.encoder.token_spans, shelf.index.contract)
     watch.add(len(chunks))
     notes = twins(document, described, shelf)
+    if unseen := sum(chunk.unseen for chunk in chunks):
+        notes.append(f"{unseen} of its {len(chunks)} passages are hidden from those who look at it")
     for _ in range(_TRIES):
         _write(chunks, shelf, watch)
         if outcome := publish(document, version, shelf, described):

@@ -240,7 +240,7 @@ def _parse(path: Path, name: str) -> Iterator[dict[str, Any]]:
     part: list[tuple[Any, ...]] = []
     chars = 0
     for element in elements_of(path, name):
-        part.append((element.kind, element.text, element.depth, element.page))
+        part.append((element.kind, element.text, element.depth, element.page, element.unseen))
         chars += len(element.text)
         if chars > _PART_CHARS:
             yield {"elements": part, "more": True}

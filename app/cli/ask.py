@@ -48,6 +48,7 @@ def search(
         note(response.warning)
     for number, hit in enumerate(response.hits, 1):
         page = f", page {hit.page}" if hit.page else ""
+        page += ", hidden in the document" if hit.unseen else ""
         print(f"{number:>2}. {hit.score:.2f}  {hit.title}  [{hit.language}] {hit.sources[0].name}{page}")
         print(f"    {line(hit.text, 300)}\n")
     if not response.hits:

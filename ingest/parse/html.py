@@ -1,15 +1,17 @@
 """html -> elements: what a reader of the page sees, in one walk over lxml's tree."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from lxml import etree, html
 
 from ingest.errors import UnreadableFile
 from ingest.parse.tables import rows_to_elements
+from ingest.parse.unseen import Unseen
 from ingest.records import Element, ElementKind
 
-_UNSEEN = frozenset("script style noscript template nav svg iframe object head".split())
+_APART = frozenset("script style noscript template nav svg iframe object head".split())
 _BLOCKS = frozenset(
     "address article aside blockquote body caption center dd details div dl dt fieldset figcaption figure "
     "footer form h1 h2 h3 h4 h5 h6 header hr html legend li main ol optgroup option p section summary table "
@@ -27,7 +29,7 @@ _BREAK = "\0"
 
 
 def read_html(text: str, name: str) -> list[Element]:
-    """The page's title and content, without scripts, navigation and hidden text.
+    """The page's title and content, without scripts and navigation; text that it hides is marked.
 
     Raises UnreadableFile for a page that lxml can't read whole.
     """
@@ -39,7 +41,7 @@ def read_html(text: str, name: str) -> list[Element]:
     if any("Excessive depth" in entry.message for entry in parser.error_log):
         raise UnreadableFile(f"{name} nests its tags too deep to be read whole: save it as text or pdf")
     title = " ".join((page.findtext(".//title") or "").split())
-    return under(title, list(_Page().read(page)))
+    return under(title, list(_Page(Unseen(page)).read(page)))
 
 
 def under(title: str, found: list[Element]) -> list[Element]:
@@ -52,8 +54,13 @@ def under(title: str, found: list[Element]) -> list[Element]:
 class _Page:
     """The walk, and what it has in hand: the words since the last block began."""
 
-    def __init__(self) -> None:
+    def __init__(self, unseen: Unseen) -> None:
+        self._unseen = unseen
+        self._covers: list[Any] = []
+        """The elements around that hide what is in them, outermost first."""
         self._words: list[str] = []
+        self._hidden: list[str] = []
+        """Those of them that nobody sees."""
         self._kinds: list[tuple[ElementKind, int]] = [("text", 0)]
         """Of the block that is open, and of those around it that have one."""
 
@@ -61,11 +68,15 @@ class _Page:
         walk = etree.iterwalk(page, events=("start", "end", "comment", "pi"))
         for event, part in walk:
             if event == "start":
-                if _is_unseen(part):
+                if _is_apart(part):
                     walk.skip_subtree()
-                elif part.tag == "pre" or (part.tag == "table" and _is_data(part)):
+                    continue
+                if part.tag not in ("html", "body") and self._unseen.hides(part):
+                    self._covers.append(part)  # but not the whole: scripts show it when they are ready
+                if part.tag == "pre" or (part.tag == "table" and _is_data(part)):
                     yield from self._flush()
-                    yield from _whole(part)
+                    for element in self._whole(part):
+                        yield replace(element, unseen=bool(self._covers))
                     walk.skip_subtree()
                 else:
                     yield from self._open(part)
@@ -73,8 +84,11 @@ class _Page:
             if event == "end":
                 yield from self._close(part)
             if part.tail and part is not page:
-                self._words.append(part.tail)
+                self._say(part.tail)
         yield from self._flush()
+
+    def _say(self, words: str) -> None:
+        (self._hidden if self._covers else self._words).append(words)
 
     def _open(self, part: Any) -> Iterator[Element]:
         if _is_block(part.tag):
@@ -82,42 +96,79 @@ class _Page:
             if part.tag in _KINDS:
                 self._kinds.append(_KINDS[part.tag])
         elif part.tag == "br":
-            self._words.append(_BREAK)
+            self._say(_BREAK)
         if part.text:
-            self._words.append(part.text)
+            self._say(part.text)
 
     def _close(self, part: Any) -> Iterator[Element]:
-        if not _is_block(part.tag):
-            return
-        yield from self._flush()
-        if part.tag in _KINDS and not _is_unseen(part):
-            self._kinds.pop()
+        if _is_block(part.tag):
+            yield from self._flush()
+            if part.tag in _KINDS and not _is_apart(part):
+                self._kinds.pop()
+        if self._covers and self._covers[-1] is part:
+            self._covers.pop()
 
     def _flush(self) -> Iterator[Element]:
-        if not self._words:
-            return
-        text = _closed_up(self._words)
-        self._words.clear()
-        if text:
+        if self._words and (text := _closed_up(self._words)):
             kind, depth = self._kinds[-1]
             yield Element(kind, text.replace("\n", " ") if kind == "title" else text, depth=depth)
+        if self._hidden and (text := _closed_up(self._hidden)):
+            yield Element("text", text, unseen=True)
+        self._words.clear()
+        self._hidden.clear()
+
+    def _whole(self, part: Any) -> Iterator[Element]:
+        """A table of data, or text set with its own white space."""
+        if part.tag == "pre":
+            text = self._text(part).replace(_BREAK, "\n").strip("\n")
+            if text.strip():
+                yield Element("code", text)
+            return
+        for caption in part.iterchildren("caption"):
+            if text := _closed_up([self._text(caption)]):
+                yield Element("text", text)
+        yield from rows_to_elements(
+            [_closed_up([self._text(cell)]) for cell in row if cell.tag in ("td", "th")]
+            for row in part.iter("tr")
+        )
+
+    def _text(self, part: Any) -> str:
+        """All inside of an element, but what is hidden in it or with the row around it."""
+        if self._unseen.hides(part) or self._unseen.hides(part.getparent()):
+            self._hidden += [*part.itertext(), " "]
+            return ""
+        words: list[str] = []
+        walk = etree.iterwalk(part, events=("start", "end", "comment", "pi"))
+        for event, inner in walk:
+            if event == "start":
+                if inner is not part and self._unseen.hides(inner):
+                    self._hidden += [*inner.itertext(), " "]
+                    walk.skip_subtree()
+                    continue
+                if _is_apart(inner):
+                    walk.skip_subtree()
+                    continue
+                if inner.tag == "br" or (inner is not part and _is_block(inner.tag)):
+                    words.append(_BREAK)
+                if inner.text:
+                    words.append(inner.text)
+            elif inner is not part:
+                if event == "end" and _is_block(inner.tag):
+                    words.append(_BREAK)
+                if inner.tail:
+                    words.append(inner.tail)
+        return "".join(words)
 
 
 def _is_block(tag: str) -> bool:
     return tag in _BLOCKS or "-" in tag  # a page's own elements are mostly boxes
 
 
-def _is_unseen(part: Any) -> bool:
-    """Whether a reader of the page does not see it, or not as its content."""
+def _is_apart(part: Any) -> bool:
+    """Whether it is not the page's content."""
     tag = part.tag
-    if tag in _UNSEEN:
+    if tag in _APART or part.get("role") in ("navigation", "search"):
         return True
-    if part.attrib and tag not in ("html", "body"):  # their scripts show them when they are ready
-        if "hidden" in part.attrib or part.get("role") in ("navigation", "search"):
-            return True
-        style = part.get("style")
-        if style and "display:none" in "".join(style.split()).lower():
-            return True
     if tag == "footer":
         return next(part.iterancestors("article", "section", "blockquote"), None) is None
     # the same page in other languages
@@ -136,41 +187,6 @@ def _is_data(table: Any) -> bool:
         columns = max(columns, len(cells))
         blocks = max([blocks, *(sum(1 for _ in cell.iter("p", "li")) for cell in cells if len(cell))])
     return columns > 1 and blocks < _LAYOUT_CELL_BLOCKS
-
-
-def _whole(part: Any) -> Iterator[Element]:
-    """A table of data, or text set with its own white space."""
-    if part.tag == "pre":
-        text = _text(part, keeps_space=True).strip("\n")
-        if text.strip():
-            yield Element("code", text)
-        return
-    outside = [_text(child) for child in part if child.tag == "caption"]
-    yield from (Element("text", text) for text in outside if text)
-    yield from rows_to_elements(
-        [_text(cell) for cell in row if cell.tag in ("td", "th")] for row in part.iter("tr")
-    )
-
-
-def _text(part: Any, *, keeps_space: bool = False) -> str:
-    """All that is seen inside of an element."""
-    words: list[str] = []
-    walk = etree.iterwalk(part, events=("start", "end", "comment", "pi"))
-    for event, inner in walk:
-        if event == "start":
-            if _is_unseen(inner):
-                walk.skip_subtree()
-                continue
-            if inner.tag == "br" or (inner is not part and _is_block(inner.tag)):
-                words.append(_BREAK)
-            if inner.text:
-                words.append(inner.text)
-        elif inner is not part:
-            if event == "end" and _is_block(inner.tag):
-                words.append(_BREAK)
-            if inner.tail:
-                words.append(inner.tail)
-    return "".join(words).replace(_BREAK, "\n") if keeps_space else _closed_up(words)
 
 
 def _closed_up(words: list[str]) -> str:

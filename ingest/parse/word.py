@@ -11,19 +11,15 @@ from lxml import etree
 
 from ingest.parse.archive import xml_part
 from ingest.parse.html import under
-from ingest.parse.numbering import Numbered, Numbering
+from ingest.parse.numbering import Numbering
 from ingest.parse.ooxml import attribute, child, local, value
 from ingest.parse.tables import rows_to_elements
-from ingest.records import Element, ElementKind
+from ingest.parse.wordstyles import Style, as_told, hides, read_styles
+from ingest.records import Element
 
 _NO_TITLE = re.compile(r"^(untitled|microsoft |powerpoint |word document|document\d*$)|^\W*$", re.IGNORECASE)
 _STYLES, _NUMBERING = "word/styles.xml", "word/numbering.xml"
 _NOTES = ("word/footnotes.xml", "word/endnotes.xml")
-_HEADING = re.compile(r"heading (\d)")
-_CONTENTS = re.compile(r"toc \d|toc heading|table of figures|index \d")
-_CODE = re.compile(r"\bcode\b|preformatted|verbatim|listing")
-_BODY_LEVEL = 9
-"""Outline level of what is no heading."""
 _UNSEEN = frozenset("del moveFrom Fallback rt".split())
 """What was deleted or moved away, what stands beside it again for old programs, how a sign is spoken."""
 _SIGNS = {"tab": "\t", "br": "\n", "cr": "\n", "noBreakHyphen": "-"}
@@ -33,22 +29,15 @@ _AROUND = frozenset("sdt sdtContent customXml ins moveTo".split())
 """May stand around rows and cells, and around paragraphs."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Style:
-    kind: ElementKind = "text"
-    depth: int = 0
-    is_contents: bool = False
-    """A line of a table of contents."""
-    numbered: Numbered | None = None
-
-
 @dataclass(slots=True)
 class _Paragraph:
-    style: _Style
+    style: Style
     label: str
     """Its number in a list."""
     page: int | None
     words: list[str] = field(default_factory=list)
+    hidden: list[str] = field(default_factory=list)
+    """Those of them that nobody sees."""
     boxed: list[Element] = field(default_factory=list)
     """What is in text boxes anchored in it."""
 
@@ -63,7 +52,7 @@ def read_docx(path: Path, name: str) -> list[Element]:
         parts = archive.namelist()
         main = min((part for part in parts if re.match(r"word/document\d*\.xml$", part)), key=len)
         numbering = Numbering(xml_part(archive, _NUMBERING, name) if _NUMBERING in parts else None)
-        styles = _styles(xml_part(archive, _STYLES, name), numbering) if _STYLES in parts else {}
+        styles = read_styles(xml_part(archive, _STYLES, name), numbering) if _STYLES in parts else {}
         body = xml_part(archive, main, name)
         has_pages = next(body.iter("{*}lastRenderedPageBreak"), None) is not None
         found = list(_Walk(styles, numbering, 1 if has_pages else None).blocks(body))
@@ -78,10 +67,12 @@ def read_docx(path: Path, name: str) -> list[Element]:
 class _Walk:
     """Through one part of a document; knows the page it is on."""
 
-    def __init__(self, styles: dict[str, _Style], numbering: Numbering, page: int | None) -> None:
+    def __init__(self, styles: dict[str, Style], numbering: Numbering, page: int | None) -> None:
         self._styles = styles
         self._numbering = numbering
         self._page = page
+        self._unseen: list[Element] = []
+        """Of the cells of the table at hand."""
 
     def blocks(self, root: Any) -> Iterator[Element]:
         """What is below `root`."""
@@ -99,8 +90,10 @@ class _Walk:
                 style = self._style(part)
                 open_.append(_Paragraph(style, self._numbering.label(style.numbered), self._page))
             elif kind == "tbl" and part is not root and (rows := _rows(part)):
-                table = rows_to_elements(map(self._row, rows), page=self._page)
+                table = list(rows_to_elements(map(self._row, rows), page=self._page))
                 walk.skip_subtree()
+                table += self._unseen
+                self._unseen = []
                 if open_:
                     open_[-1].boxed += table
                 else:
@@ -110,7 +103,8 @@ class _Walk:
                 if open_ and not open_[-1].words:
                     open_[-1].page = self._page
             elif open_:
-                _add(part, kind, open_[-1].words)
+                unseen = hides(part.getparent(), open_[-1].style, self._styles)
+                _add(part, kind, open_[-1].hidden if unseen else open_[-1].words)
 
     def _turn(self, pages: int) -> None:
         self._page = None if self._page is None else self._page + pages
@@ -126,6 +120,8 @@ class _Walk:
         if text.strip() and not style.is_contents:
             text = f"{paragraph.label} {text}" if paragraph.label else text
             found.insert(0, Element(style.kind, text, depth=style.depth, page=paragraph.page))
+        if hidden := "".join(paragraph.hidden).strip():
+            found.append(Element("text", hidden, page=paragraph.page, unseen=True))
         if open_:
             open_[-1].boxed += found
         else:
@@ -137,70 +133,25 @@ class _Walk:
         begin = end = self._page
         for cell in cells:
             self._page = begin
-            texts.append(" ".join(element.text for element in self.blocks(cell)))
+            found = list(self.blocks(cell))
+            texts.append(" ".join(element.text for element in found if not element.unseen))
+            self._unseen += [element for element in found if element.unseen]
             end = max(end, self._page) if end is not None and self._page is not None else None
         self._page = end
         return texts
 
-    def _style(self, paragraph: Any) -> _Style:
+    def _style(self, paragraph: Any) -> Style:
         """As its style has it, or as it says itself."""
         about = child(paragraph, "pPr")
-        style = _Style()
+        style = Style()
         if about is not None:
             named = child(about, "pStyle")
             if named is not None:
                 style = self._styles.get(value(named), style)
-            style = _as_told(about, style, self._numbering.of(about, style.numbered))
+            style = as_told(about, style, self._numbering.of(about, style.numbered))
         if not style.is_contents and any(_leads_to_heading(link) for link in paragraph.iter("{*}hyperlink")):
             return replace(style, is_contents=True)
         return style
-
-
-def _styles(root: Any, numbering: Numbering) -> dict[str, _Style]:
-    """Id -> what a paragraph of that style is; names are English in every language of Word."""
-    declared = {value(style, "styleId"): style for style in root.iter("{*}style")}
-    known: dict[str, _Style] = {}
-    for id_ in declared:
-        chain = [id_]
-        while (above := child(declared[chain[-1]], "basedOn")) is not None:
-            if (parent := value(above)) not in declared or parent in chain:
-                break
-            chain.append(parent)
-        found = _Style()
-        for each in reversed(chain):
-            found = _declared(declared[each], found, numbering)
-        known[id_] = found
-    return known
-
-
-def _declared(style: Any, above: _Style, numbering: Numbering) -> _Style:
-    about = child(style, "pPr")
-    numbered = above.numbered
-    if about is not None:
-        numbered = numbering.of(about, numbered, value(style, "styleId"))
-    name = value(child(style, "name")).casefold()
-    if heading := _HEADING.fullmatch(name):
-        return _Style("title", int(heading[1]) - 1, numbered=numbered)
-    if name in ("title", "subtitle"):
-        return _Style("title", 0 if name == "title" else 1, numbered=numbered)
-    if _CONTENTS.fullmatch(name):
-        return _Style(is_contents=True)
-    found = _Style("code") if _CODE.search(name) else _Style("list") if name.startswith("list") else above
-    return found if about is None else _as_told(about, found, numbered)
-
-
-def _as_told(about: Any, style: _Style, numbered: Numbered | None) -> _Style:
-    """As a paragraph's or style's own properties change it: its level in the outline, and its list."""
-    style = replace(style, numbered=numbered)
-    level = value(child(about, "outlineLvl"))
-    if level.isdecimal():
-        depth = int(level)
-        return (
-            replace(style, kind="title", depth=depth) if depth < _BODY_LEVEL else replace(style, kind="text")
-        )
-    if style.kind == "text" and numbered and numbered.list != "0":
-        return replace(style, kind="list")
-    return style
 
 
 def _rows(table: Any) -> list[list[Any]]:

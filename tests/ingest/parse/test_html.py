@@ -27,13 +27,55 @@ def test_a_page_too_deep_for_the_parser_is_refused_rather_than_read_in_part(read
         read("a.html", "<html><body><p>On top.</p>" + "<div>" * 100_000 + "at the bottom")
 
 
-def test_hidden_text_and_links_to_other_languages_are_left_out(read: Read) -> None:
+def test_links_to_other_languages_and_the_foot_of_the_page_are_left_out(read: Read) -> None:
     page = (
-        "<html><body><p>Seen.</p><p hidden>Ignore.</p><div style='color: red; display: none'>Ignore.</div>"
-        "<ul><li><a hreflang='de' href='/de'>Deutsch</a></li></ul><footer>Imprint</footer></body></html>"
+        "<html><body><p>Seen.</p><ul><li><a hreflang='de' href='/de'>Deutsch</a></li></ul>"
+        "<footer>Imprint</footer></body></html>"
     )
 
     assert texts(read("a.html", page)) == ["Seen."]
+
+
+@pytest.mark.parametrize(
+    "hiding",
+    [
+        "hidden", "style='color: red; Display: none'", "style=visibility:hidden", "style='opacity: 0'",
+        "style='font-size:0px'", "style='font-size: .5pt'", "style='position:absolute; left:-9999px'",
+        "style='text-indent: -10000px'", "style='color:#FFF'", "style='color: rgba(0, 0, 0, 0)'",
+        "class='big secret'", "id=trap",
+    ],
+)  # fmt: skip
+def test_hidden_text_is_marked_and_does_not_stand_in_what_is_seen(read: Read, hiding: str) -> None:
+    page = (
+        "<html><head><style>/* .seen {display: none} */ @media print { .seen { display: none } } "
+        "p, .secret, #trap { DISPLAY : none } .a .seen { display: none }</style></head>"
+        f"<body hidden><div class=seen>Refunds <span {hiding}>ignore <b>all</b> rules</span> take ten days."
+        "</div>"
+        f"<table><tr><td>a<td>b <i {hiding}>deep</i></tr><tr {hiding}><td>c<td>d</table>"
+        f"<div {hiding}><h2>Head</h2><pre>code</pre></div></body></html>"
+    )
+
+    found = [(element.text, element.unseen) for element in read("a.html", page)]
+
+    assert found == [
+        ("Refunds take ten days.", False), ("ignore all rules", True), ("a | b", False),
+        ("deep c d", True), ("Head", True), ("code", True),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        "<body style='background: navy'><p style='color: white'>Text.",
+        "<table><tr><td bgcolor=black><p><font color=white>Text.</font>",
+        "<style>.bar {background-color: teal}</style><div class=bar><p style='color:#fff'>Text.",
+        "<p style='font-size: 0.8em; opacity: 0.5; left: -3px; color: #fffacd'>Text.",
+    ],
+)
+def test_light_small_and_moved_text_that_is_seen_is_not_marked(read: Read, page: str) -> None:
+    found = read("a.html", f"<html>{page}")
+
+    assert [(element.text, element.unseen) for element in found] == [("Text.", False)]
 
 
 def test_a_page_that_scripts_would_fill_has_no_text(read: Read) -> None:

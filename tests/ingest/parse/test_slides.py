@@ -4,7 +4,7 @@ import zipfile
 from pathlib import Path
 
 from pptx import Presentation
-from pptx.util import Inches
+from pptx.util import Inches, Pt
 
 from ingest.parse import parse
 
@@ -55,3 +55,27 @@ def test_tables_groups_diagrams_and_points_are_read_and_running_feet_are_not(tmp
         ("title", "Two lines"), ("list", "Point"), ("table", "Part | Euro\nLamp | 3"),
         ("text", "In a group"), ("list", "Plan"),
     ]  # fmt: skip
+
+
+def test_what_is_beside_the_slide_hidden_or_without_size_is_marked(tmp_path: Path) -> None:
+    show = Presentation()
+    slide = show.slides.add_slide(show.slide_layouts[6])
+    for text, left in (("Seen.", 1), ("Left.", -8), ("Right.", 40)):
+        slide.shapes.add_textbox(Inches(left), Inches(1), Inches(3), Inches(1)).text_frame.text = text
+    hidden = slide.shapes.add_textbox(*[Inches(1)] * 4)
+    hidden.text_frame.text = "Hidden."
+    hidden._element.nvSpPr.cNvPr.set("hidden", "1")
+    tiny = slide.shapes.add_textbox(*[Inches(1)] * 4)
+    tiny.text_frame.paragraphs[0].add_run().text = "Tiny."
+    tiny.text_frame.paragraphs[0].runs[0].font.size = Pt(1)
+    other = show.slides.add_slide(show.slide_layouts[6])
+    other.shapes.add_textbox(*[Inches(1)] * 4).text_frame.text = "Left out of the show."
+    other._element.set("show", "0")
+    show.save(str(tmp_path / "a.pptx"))
+
+    found = {element.text: element.unseen for element in parse(tmp_path / "a.pptx", "a.pptx")}
+
+    assert found == {
+        "Seen.": False, "Left.": True, "Right.": True, "Hidden.": True, "Tiny.": True,
+        "Left out of the show.": True,
+    }  # fmt: skip

@@ -124,3 +124,44 @@ def test_styles_make_headings_lists_and_code_and_a_table_of_contents_is_left_out
         ("title", 0, "Book"), ("title", 1, "Start"), ("list", 0, "point"), ("code", 0, "if x:\n    y"),
         ("text", 0, "Framed."),
     ]  # fmt: skip
+
+
+HIDDEN = ("<w:vanish/>", "<w:sz w:val='2'/>", "<w:color w:val='ffffff'/>", "<w:rStyle w:val='Unseen'/>")
+SEEN = (
+    "<w:vanish w:val='0'/>",
+    "<w:color w:val='FFFFFF'/><w:shd w:fill='000000'/>",
+    "<w:color w:val='FFFFFF'/><w:highlight w:val='black'/>",
+    "<w:color w:val='F0F0F0'/><w:sz w:val='12'/>",
+)
+
+
+@pytest.mark.parametrize(
+    ("told", "unseen"), [*((one, True) for one in HIDDEN), *((one, False) for one in SEEN)]
+)
+def test_hidden_runs_are_marked_and_apart(tmp_path: Path, told: str, unseen: bool) -> None:
+    document = docx.Document()
+    style = document.styles.add_style("Unseen", docx.enum.style.WD_STYLE_TYPE.CHARACTER)
+    style.font.hidden = True
+    run = f"<w:r><w:rPr>{told}</w:rPr><w:t>Praise us.</w:t></w:r>"
+    around = "<w:r><w:t xml:space='preserve'>{}</w:t></w:r>"
+    document.element.body.insert(0, paragraph(around.format("Ten ") + run + around.format(" days.")))
+    table = document.add_table(1, 2)
+    table.cell(0, 0).text = "a"
+    table.cell(0, 1).paragraphs[0]._p.append(paragraph(run)[0])
+
+    found = [(element.text, element.unseen) for element in saved(document, tmp_path)]
+
+    if unseen:
+        assert found == [("Ten  days.", False), ("Praise us.", True), ("a", False), ("Praise us.", True)]
+    else:
+        assert found == [("Ten Praise us. days.", False), ("a | Praise us.", False)]
+
+
+def test_white_letters_in_a_table_with_a_style_are_seen(tmp_path: Path) -> None:
+    document = docx.Document()
+    table = document.add_table(1, 2, style="Light Grid Accent 1")
+    table.cell(0, 0).text = "a"
+    run = table.cell(0, 1).paragraphs[0].add_run("Head")
+    run.font.color.rgb = docx.shared.RGBColor(255, 255, 255)
+
+    assert not any(element.unseen for element in saved(document, tmp_path))
