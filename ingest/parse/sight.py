@@ -91,7 +91,7 @@ def _has_no_size(textpage: Any, glyph: int) -> bool:
     box = pdfium.FS_RECTF()
     if not pdfium.FPDFText_GetLooseCharBox(textpage, glyph, box):
         return False
-    return 0 < max(abs(box.top - box.bottom), abs(box.right - box.left)) < _LOWEST
+    return bool(0 < max(abs(box.top - box.bottom), abs(box.right - box.left)) < _LOWEST)
 
 
 def _has_no_ink(textpage: Any, glyph: int) -> bool:
