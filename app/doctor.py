@@ -19,7 +19,7 @@ _FREE_BYTES = 1 << 30
 _TORCH_S = 120
 """A first import of torch from a slow disk."""
 _PAGE_S = 2
-_PACKAGES = ("torch", "transformers", "unstructured", "streamlit", "qdrant-edge-py", "llama-index-core")
+_PACKAGES = ("torch", "transformers", "lxml", "pypdfium2", "streamlit", "qdrant-edge-py", "llama-index-core")
 
 
 @dataclass(frozen=True, slots=True)

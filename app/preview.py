@@ -84,6 +84,7 @@ def look_into_file(
                 page=element.page,
                 text=element.text[:ELEMENT_CHARS],
                 capped=len(element.text) > ELEMENT_CHARS,
+                unseen=element.unseen,
             )
             for element in seen.elements[:MOST_PARTS]
         ],
@@ -95,6 +96,7 @@ def look_into_file(
                 heading=list(chunk.heading),
                 page=chunk.page,
                 language=chunk.language,
+                unseen=chunk.unseen,
                 tokens=tokens,
             )
             for chunk, tokens in zip(seen.chunks[:MOST_PARTS], seen.tokens, strict=False)

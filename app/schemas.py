@@ -295,6 +295,8 @@ class Passage(Model):
     heading: list[str]
     page: int | None
     language: str
+    unseen: bool = False
+    """As of a hit."""
 
 
 class DocumentText(Model):
@@ -418,6 +420,8 @@ class Hit(Model):
     page: int | None
     position: int
     language: str
+    unseen: bool = False
+    """Nobody who looks at the document sees this text: white on white, without size, off the page."""
     sources: list[SourceInfo]
     """Every document with this text; the first is the one to cite."""
     more: list["Hit"] = []
@@ -573,6 +577,7 @@ class PreviewElement(Model):
     text: str
     capped: bool
     """The text goes on."""
+    unseen: bool = False
 
 
 class PreviewChunk(Passage):

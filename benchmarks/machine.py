@@ -48,7 +48,7 @@ class Up:
 @contextmanager
 def up(folder: Path) -> Iterator[Up]:
     """`kalm up --sample` on free ports with its data in `folder`; KALM_MODEL and the like are taken over."""
-    port, ui_port = _free_port(), _free_port()
+    port, ui_port = free_port(), free_port()
     process = subprocess.Popen(
         [sys.executable, "-m", "app.cli", "up", "--sample"],
         cwd=ROOT,
@@ -77,7 +77,8 @@ def up(folder: Path) -> Iterator[Up]:
             process.terminate()
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Of loopback; free a moment ago."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

@@ -11,6 +11,7 @@ import logging
 import re
 import time
 import unicodedata
+import warnings
 from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,9 +21,9 @@ from statistics import median
 import tyro
 
 from benchmarks.machine import describe
+from benchmarks.offline import partition
 from ingest.parse import parse
 from ingest.parse.formats import format_of
-from ingest.parse.offline import partition_html  # before unstructured, for it brings the stand-in
 
 DOCS = Path(__file__).parents[2] / "shared" / "data" / "docs"
 _WORD = re.compile(
@@ -53,8 +54,8 @@ class Result:
 def main(folder: Path | None = None, rounds: int = 3) -> None:
     """Print a line for each format, then the files that one side alone could read."""
     logging.disable(logging.WARNING)
+    warnings.simplefilter("ignore")  # unstructured's, of guessed encodings
     paths = _real_documents() if folder is None else sorted(filter(Path.is_file, folder.rglob("*")))
-    partition_html(text="<p>warm</p>", languages=["eng"])
     print(f"{describe()}, {len(paths)} files, {rounds} rounds")
     results = {path: _compare(path, rounds) for path in paths}
     _table(list(results.values()))
@@ -91,9 +92,7 @@ def _ours(path: Path) -> str:
 
 
 def _theirs(path: Path) -> str:
-    from unstructured.partition.auto import partition
-
-    return "\n".join(element.text or "" for element in partition(str(path), languages=["eng"]))
+    return "\n".join(element.text or "" for element in partition(str(path)))
 
 
 def _words(read: Read, path: Path) -> Counter[str] | None:

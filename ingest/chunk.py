@@ -17,7 +17,7 @@ from ingest.parse.tables import CELL_JOINT, is_header
 from ingest.records import Chunk, Element
 from ingest.sentences import sentences
 
-CHUNKER_VERSION = "1"
+CHUNKER_VERSION = "2"
 
 TokenSpans = Callable[[str], list[tuple[int, int]]]
 """Where each token of a text begins and ends, in characters."""
@@ -26,6 +26,8 @@ _CONTEXT_SHARE = 4
 """The headings embedded with a chunk take at most one in so many of its tokens."""
 _TINY_SHARE = 6
 """A section smaller than one in so many of a chunk's tokens is joined with the next one."""
+_SECTION_CHUNKS = 64
+"""A section longer than so many is cut as it comes: a table of a million rows is one section."""
 _CLAUSE_ENDS = ",;:，；：、،؛"
 _SPACES = " \n\t"
 """Where a sentence longer than a chunk is cut, if one stands in the second half of the room."""
@@ -49,6 +51,13 @@ class _Piece:
     """Of a table row: the row with the names of the columns."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Section:
+    heading: tuple[str, ...]
+    pieces: list[_Piece]
+    unseen: bool = False
+
+
 def context_of(chunk: Chunk, token_spans: TokenSpans, max_tokens: int) -> str:
     """What is encoded before a chunk's text: its own heading; of the first one the title as well.
 
@@ -68,15 +77,16 @@ def chunk(
     `name` is the file's, the title where the document has none. Takes time in proportion to the text.
     """
     elements = [_as_paragraph(element) for element in elements]
-    title = next((element.text for element in elements if element.kind == "title"), PurePath(name).stem)
+    titles = (element.text for element in elements if element.kind == "title" and not element.unseen)
+    title = next(titles, PurePath(name).stem)
     known = [language.detect(element.text) for element in elements[:200] if element.kind != "title"]
     known.append(language.detect(" ".join(element.text for element in elements[:50])[:_SAMPLE_CHARS]))
     fallback = _most_common(known)
     position = 0
-    for heading, pieces in _sections(elements, title, token_spans, max_tokens):
-        context = _context(None if position else title, heading, token_spans, max_tokens)
+    for section in _sections(elements, title, token_spans, max_tokens):
+        context = _context(None if position else title, section.heading, token_spans, max_tokens)
         room = max_tokens - len(token_spans(context)) - SLACK_TOKENS
-        for group in _fill(_cut_long(pieces, room, token_spans), room):
+        for group in _fill(_cut_long(section.pieces, room, token_spans), room):
             for text, page in _fitting(group, context, token_spans, max_tokens):
                 found = language.detect(text)
                 yield Chunk(
@@ -84,9 +94,10 @@ def chunk(
                     position=position,
                     text=text,
                     title=title,
-                    heading=heading,
+                    heading=section.heading,
                     page=page,
                     language=fallback if found == language.UNKNOWN else found,
+                    unseen=section.unseen,
                 )
                 position += 1
 
@@ -105,34 +116,51 @@ def _context(title: str | None, heading: tuple[str, ...], token_spans: TokenSpan
 
 def _sections(
     elements: Sequence[Element], title: str, token_spans: TokenSpans, max_tokens: int
-) -> Iterator[tuple[tuple[str, ...], list[_Piece]]]:
-    """Runs of pieces under one heading path; tiny ones joined, their headings kept in the text."""
+) -> Iterator[_Section]:
+    """Runs of pieces under one heading path; tiny ones joined, their headings kept in the text.
+
+    What nobody sees comes after its section, apart.
+    """
     path: list[Element] = []
     bare: list[Element] = []  # titles with no text under them yet
     heading: tuple[str, ...] = ()
     pieces: list[_Piece] = []
+    unseen: list[_Piece] = []
+    tokens = 0
     before: Element | None = None
     for element in elements:
+        if element.unseen:
+            unseen += _pieces(element, token_spans)
+            continue
         in_list = before is not None and before.kind == element.kind == "list"
         before = element
         if element.kind != "title":
             if not pieces:
                 heading = tuple(above.text for above in path if above.text != title)
                 bare.clear()
-            pieces += _as_text(bare, token_spans)
-            pieces += _pieces(element, token_spans, joint="\n" if in_list else "\n\n")
+            more = _as_text(bare, token_spans)
+            more += _pieces(element, token_spans, joint="\n" if in_list else "\n\n")
             bare.clear()
+            pieces += more
+            tokens += sum(piece.tokens for piece in more)
+            if tokens > _SECTION_CHUNKS * max_tokens:
+                yield _Section(heading, pieces)
+                pieces, tokens = [], 0
             continue
         if sum(piece.tokens for piece in pieces) * _TINY_SHARE > max_tokens:
-            yield heading, pieces
-            pieces = []
+            yield _Section(heading, pieces)
+            if unseen:
+                yield _Section(heading, unseen, unseen=True)
+            pieces, unseen, tokens = [], [], 0
         path = [above for above in path if above.depth < element.depth]
         pieces += _as_text([above for above in bare if above not in path], token_spans)
         bare = [above for above in bare if above in path] + [element]
         path.append(element)
     pieces += _as_text(bare, token_spans)
     if pieces:
-        yield heading, pieces
+        yield _Section(heading, pieces)
+    if unseen:
+        yield _Section(heading, unseen, unseen=True)
 
 
 def _as_text(titles: list[Element], token_spans: TokenSpans) -> list[_Piece]:

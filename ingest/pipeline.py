@@ -36,6 +36,8 @@ _BATCH = 64
 
 FEWEST_TOKENS = 16
 """Of a window: a shorter one holds no sentence."""
+_TELLING = 2000
+"""Chunks at its beginning by which a document is known to be like another: some megabytes of text."""
 _TRIES = 3
 """Until a document's points must have stayed."""
 
@@ -174,6 +176,8 @@ def _ingest(document: Document, version: str, shelf: Shelf, parse: Parse, watch:
     chunks, described = cut(document, version, elements, shelf.encoder.token_spans, shelf.index.contract)
     watch.add(len(chunks))
     notes = twins(document, described, shelf)
+    if unseen := sum(chunk.unseen for chunk in chunks):
+        notes.append(f"{unseen} of its {len(chunks)} passages are hidden from those who look at it")
     for _ in range(_TRIES):
         _write(chunks, shelf, watch)
         if outcome := publish(document, version, shelf, described):
@@ -295,7 +299,7 @@ def cut(
             max_tokens=contract.chunking.chunk_tokens,
         )
     )
-    bits = likeness.fingerprint("\n".join(one.text for one in chunks))
+    bits = likeness.fingerprint("\n".join(one.text for one in chunks[:_TELLING]))
     return chunks, Described.of(chunks, bits, contract.recipe)
 
 

@@ -115,6 +115,8 @@ class Element:
     """Of a title: 0 is the top level."""
     page: int | None = None
     """1-based page, slide or sheet; None where the format has none."""
+    unseen: bool = False
+    """Whether nobody who looks at the document sees it: white on white, without size, off the page, …"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +144,8 @@ class Chunk:
     """1-based page of its first character; None where the format has no pages."""
     language: str
     """ISO 639-1 (zh-Hant apart), or "unknown"."""
+    unseen: bool = False
+    """As `Element.unseen`; a chunk is of one kind or the other."""
 
     @property
     def id(self) -> str:

@@ -4,8 +4,9 @@ import logging
 import sqlite3
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 
 from embedder.errors import Draining, Overloaded, ServerFailed
@@ -24,6 +25,8 @@ MAX_ATTEMPTS = 3
 """A file that was being worked on at three crashes is taken to be their cause."""
 DOCUMENTS_AT_ONCE = 4
 """Enough that some are read while others are encoded, and small ones fill a batch together."""
+BYTES_AT_ONCE = 64 << 20
+"""Of files that are being ingested; a larger one is alone. A file takes several times its size in memory."""
 PASSING = (IndexUnavailable, DiskFull, ServerFailed, Overloaded)
 """What may be over in a while: the job waits for it."""
 _LOOK_AGAIN_S = 0.05
@@ -43,6 +46,7 @@ class Runner:
         self._open_shelf = open_shelf
         self._parse = parse
         self._intake = intake
+        self._room = _Room(BYTES_AT_ONCE)
         self._stopping = threading.Event()
         self._work = threading.Event()
         self._thread = threading.Thread(target=self._run, name="ingest", daemon=True)
@@ -136,7 +140,8 @@ class Runner:
                 self._unpack(job, item, found, shelf)
                 return
             watch.add(found.size_bytes)
-            report = ingest(replace(found, given=job.given), shelf, self._parse, watch)
+            with self._room.take(found.size_bytes, self._stopping):
+                report = ingest(replace(found, given=job.given), shelf, self._parse, watch)
         except (Interrupted, Draining, StoreError, ServerFailed, Overloaded, sqlite3.Error):
             self._jobs.release_item(job.id, item.position)
             raise
@@ -189,6 +194,31 @@ class Runner:
         for row in gone:
             remove(row.id, shelf)
             self._jobs.add_removed(job.id, Source(row.uri, row.name, row.path))
+
+
+class _Room:
+    """Lets in as many bytes at once, and whatever comes when nobody is in."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._taken = 0
+        self._changed = threading.Condition()
+
+    @contextmanager
+    def take(self, wanted: int, stopping: threading.Event) -> Iterator[None]:
+        """Wait for room, and hold it. Raises Interrupted if the service is stopping meanwhile."""
+        with self._changed:
+            while self._taken and self._taken + wanted > self._size:
+                if stopping.is_set():
+                    raise Interrupted
+                self._changed.wait(_LOOK_AGAIN_S)
+            self._taken += wanted
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._taken -= wanted
+                self._changed.notify_all()
 
 
 class _Watch:

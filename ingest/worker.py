@@ -1,7 +1,8 @@
 """Read files in a child process: what a file does to its reader it does to nobody else.
 
 The child has limits of time and memory, no network, no other programs but tesseract, no secrets, and
-talks JSON lines. One that exceeds a limit is killed and the next file gets a new one.
+talks JSON lines, several of them for a long text. One that exceeds a limit is killed and the next file gets
+a new one.
 """
 
 import base64
@@ -16,9 +17,9 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from ingest import errors
 from ingest.errors import IngestError, ParseLimit, UnknownPage
@@ -31,6 +32,8 @@ _OUTPUT_BYTES = 256 << 20
 _OPEN_FILES = 64
 _FILE_BYTES = 256 << 20
 _POLL_BYTES = 1 << 16
+_PART_CHARS = 1 << 20
+"""Of elements in one line: what is read row by row is sent so too, and fills no memory on the way."""
 _FORBIDDEN = frozenset(
     "socket.bind socket.connect socket.getaddrinfo socket.gethostbyaddr socket.gethostbyname socket.sendmsg "
     "socket.sendto subprocess.Popen os.exec os.fork os.forkpty os.posix_spawn os.spawn os.system".split()
@@ -53,28 +56,29 @@ class ParseWorker:
 
     def parse(self, path: Path, name: str) -> list[Element]:
         """The elements of a file. Raises IngestError; ParseLimit if the child had to be killed."""
-        return [Element(*fields) for fields in self._do("parse", path, name)["elements"]]
+        answers = self._do("parse", path, name)
+        return [Element(*fields) for answer in answers for fields in answer["elements"]]
 
     def format_of(self, path: Path, name: str) -> str:
         """The format of a file, told by its bytes. Raises IngestError for one that can't be read."""
-        found: str = self._do("format", path, name)["format"]
+        found: str = self._do("format", path, name)[0]["format"]
         return found
 
     def picture(self, path: Path, name: str, number: int) -> Picture:
         """A page (1-based) of a pdf. Raises IngestError, UnknownPage."""
-        found = self._do("picture", path, name, number=number)
+        found = self._do("picture", path, name, number=number)[0]
         return Picture(base64.b64decode(found["png"]), found["pages"])
 
-    def _do(self, task: str, path: Path, name: str, **more: int) -> dict[str, Any]:
+    def _do(self, task: str, path: Path, name: str, **more: int) -> list[dict[str, Any]]:
         with self._lock:
             if self._child is None or self._child.poll() is not None or self._files >= _FILES_PER_CHILD:
                 self._start()
             self._files += 1
-            answer = self._ask({"task": task, "path": str(path.absolute()), "name": name, **more})
-        if "error" in answer:
-            kind = getattr(errors, answer["error"], IngestError)
-            raise kind(answer["message"])
-        return answer
+            answers = list(self._ask({"task": task, "path": str(path.absolute()), "name": name, **more}))
+        if "error" in answers[-1]:
+            kind = getattr(errors, answers[-1]["error"], IngestError)
+            raise kind(answers[-1]["message"])
+        return answers
 
     def close(self) -> None:
         with self._lock:
@@ -100,48 +104,55 @@ class ParseWorker:
         )
         self._files = 0
 
-    def _ask(self, request: dict[str, Any]) -> dict[str, Any]:
+    def _ask(self, request: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        """Answers, until one without "more". Raises ParseLimit if the child had to be killed, or died."""
         assert self._child is not None
         assert self._child.stdin is not None
         name = request["name"]
         try:
             self._child.stdin.write(json.dumps(request).encode() + b"\n")
             self._child.stdin.flush()
-            line = self._read_line(name)
+            for line in self._lines(name):
+                answer: dict[str, Any] = json.loads(line)
+                yield answer
+                if not answer.get("more"):
+                    return
         except BrokenPipeError:
-            line = b""
-        if not line.endswith(b"\n"):
-            if self._kill() == -signal.SIGXCPU:
-                raise self._too_slow(name)
-            raise ParseLimit(
-                f"{name}: reading it took more than {self._memory_mb} MB of memory, or crashed its reader; "
-                "split the file, or raise KALM_PARSE_MEMORY_MB"
-            )
-        answer: dict[str, Any] = json.loads(line)
-        return answer
+            pass  # it died before it was asked
+        if self._kill() == -signal.SIGXCPU:
+            raise self._too_slow(name)
+        raise ParseLimit(
+            f"{name}: reading it took more than {self._memory_mb} MB of memory, or crashed its reader; "
+            "split the file, or raise KALM_PARSE_MEMORY_MB"
+        )
 
-    def _read_line(self, name: str) -> bytes:
-        """One answer; b"" if the child died. Raises ParseLimit after the time-out, or for too much text."""
+    def _lines(self, name: str) -> Iterator[bytes]:
+        """Lines until the child dies. Raises ParseLimit after the time-out, or for too much text."""
         assert self._child is not None
         assert self._child.stdout is not None
         deadline = time.monotonic() + self._timeout_s
         output = self._child.stdout.fileno()
-        line = bytearray()
-        while not line.endswith(b"\n"):
+        begun = bytearray()
+        size = 0
+        while True:
             left = deadline - time.monotonic()
             if left <= 0 or not select.select([output], [], [], left)[0]:
                 self._kill()
                 raise self._too_slow(name)
             block = os.read(output, _POLL_BYTES)
             if not block:
-                return b""
-            line += block
-            if len(line) > _OUTPUT_BYTES:
+                return
+            size += len(block)
+            if size > _OUTPUT_BYTES:
                 self._kill()
                 raise ParseLimit(
                     f"{name}: it holds more than {_OUTPUT_BYTES >> 20} MB of text; split the file"
                 )
-        return bytes(line)
+            *whole, rest = block.split(b"\n")
+            for end in whole:
+                yield bytes(begun + end)
+                begun.clear()
+            begun += rest
 
     def _too_slow(self, name: str) -> ParseLimit:
         return ParseLimit(
@@ -202,7 +213,9 @@ def serve(memory_mb: int, timeout_s: float) -> None:
         name = request["name"]
         _limit_time(timeout_s)
         try:
-            answer = _TASKS[request.pop("task")](Path(request.pop("path")), **request)
+            for answer in _TASKS[request.pop("task")](Path(request.pop("path")), **request):
+                _say(answer, answers)
+            continue
         except (IngestError, UnknownPage) as error:
             answer = {"error": type(error).__name__, "message": str(error)}
         except OSError as error:
@@ -213,30 +226,42 @@ def serve(memory_mb: int, timeout_s: float) -> None:
                 "message": f"{name}: reading it took more than {memory_mb} MB of memory; "
                 "split the file, or raise KALM_PARSE_MEMORY_MB",
             }
-        answers.write(json.dumps(answer) + "\n")
-        answers.flush()
+        _say(answer, answers)
 
 
-def _parse(path: Path, name: str) -> dict[str, Any]:
-    from ingest.parse import parse
+def _say(answer: dict[str, Any], answers: TextIO) -> None:
+    answers.write(json.dumps(answer) + "\n")
+    answers.flush()
 
-    return {"elements": [(e.kind, e.text, e.depth, e.page) for e in parse(path, name)]}
+
+def _parse(path: Path, name: str) -> Iterator[dict[str, Any]]:
+    from ingest.parse import elements_of
+
+    part: list[tuple[Any, ...]] = []
+    chars = 0
+    for element in elements_of(path, name):
+        part.append((element.kind, element.text, element.depth, element.page, element.unseen))
+        chars += len(element.text)
+        if chars > _PART_CHARS:
+            yield {"elements": part, "more": True}
+            part, chars = [], 0
+    yield {"elements": part}
 
 
-def _format(path: Path, name: str) -> dict[str, Any]:
+def _format(path: Path, name: str) -> Iterator[dict[str, Any]]:
     from ingest.parse.formats import format_of
 
-    return {"format": format_of(path, name)}
+    yield {"format": format_of(path, name)}
 
 
-def _picture(path: Path, name: str, number: int) -> dict[str, Any]:
+def _picture(path: Path, name: str, number: int) -> Iterator[dict[str, Any]]:
     from ingest.parse.picture import render
 
     picture = render(path, name, number)
-    return {"png": base64.b64encode(picture.png).decode(), "pages": picture.pages}
+    yield {"png": base64.b64encode(picture.png).decode(), "pages": picture.pages}
 
 
-_TASKS: dict[str, Callable[..., dict[str, Any]]] = {
+_TASKS: dict[str, Callable[..., Iterator[dict[str, Any]]]] = {
     "parse": _parse,
     "format": _format,
     "picture": _picture,

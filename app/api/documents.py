@@ -150,6 +150,7 @@ def read(document: str, request: Request) -> DocumentText:
                 heading=list(chunk.heading),
                 page=chunk.page,
                 language=chunk.language,
+                unseen=chunk.unseen,
             )
             for chunk in service.chunks(document, groups)
         ],

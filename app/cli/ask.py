@@ -70,6 +70,7 @@ def _print(response: "SearchResponse", encoder: str, *, as_json: bool) -> None:
             note(problem)
     for number, hit in enumerate(response.hits, 1):
         page = f", page {hit.page}" if hit.page else ""
+        page += ", hidden in the document" if hit.unseen else ""
         print(f"{number:>2}. {hit.score:.2f}  {hit.title}  [{hit.language}] {hit.sources[0].name}{page}")
         print(f"    {line(hit.text, 300)}")
         if response.explain:

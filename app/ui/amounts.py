@@ -27,6 +27,18 @@ def duration(seconds: float) -> str:
     return f"{seconds:.1f} s" if seconds < 60 else str(timedelta(seconds=round(seconds)))
 
 
+def interval(seconds: int) -> str:
+    """In the largest unit that divides it.
+
+    >>> interval(5400), interval(86_400)
+    ('90 min', '1 d')
+    """
+    for unit, size_s in (("d", 86_400), ("h", 3600), ("min", 60)):
+        if seconds % size_s == 0:
+            return f"{seconds // size_s} {unit}"
+    return f"{seconds} s"
+
+
 def count(number: float) -> str:
     """
     >>> count(1234567.8)

@@ -87,7 +87,10 @@ def show(seen: Preview, t: Texts) -> None:
                 item_html(
                     "",
                     t(f"element_{element.kind}"),
-                    [t("page_number", page=element.page) if element.page else ""],
+                    [
+                        t("page_number", page=element.page) if element.page else "",
+                        t("unseen") if element.unseen else "",
+                    ],
                     note=element.text + (" …" if element.capped else ""),
                 )
                 for element in seen.elements[first:last]
@@ -112,6 +115,7 @@ def _chunk(chunk: PreviewChunk, most: int, t: Texts) -> str:
         chunk.heading,
         t("page_number", page=chunk.page) if chunk.page else "",
         language=chunk.language,
+        unseen=t("unseen") if chunk.unseen else "",
         figures=t("tokens_of", tokens=chunk.tokens, most=most),
         share=chunk.tokens / most,
     )

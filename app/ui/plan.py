@@ -13,7 +13,8 @@ FILES = 200
 """That are listed at once."""
 
 
-def show(plan: Plan, t: Texts, *, sync: bool) -> None:
+def show(plan: Plan, t: Texts, *, sync: bool, key: str = "plan_state") -> None:
+    """`key` is the widget's: another one for each plan on a page."""
     states = [state for state in STATES if plan.counts.get(state)]
     with st.container(horizontal=True, gap="large"):
         for state in states:
@@ -30,7 +31,7 @@ def show(plan: Plan, t: Texts, *, sync: bool) -> None:
         t("would_happen"),
         told,
         format_func=lambda state: t(f"plan_{state}"),
-        key="plan_state",
+        key=key,
         label_visibility="collapsed",
     )
     files = [file for file in plan.files if chosen in (None, file.state)]

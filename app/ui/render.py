@@ -18,6 +18,7 @@ STYLE = """
   border-radius: 3px; padding: 0 .1em}
 .kalm-badge {display: inline-block; border: 1px solid color-mix(in srgb, currentColor 28%, transparent);
   border-radius: 999px; padding: 0 .55em; font-size: .76rem; line-height: 1.5; margin-inline-end: .35em}
+.kalm-badge.bad {border-color: #dc2626; color: color-mix(in srgb, #dc2626 78%, currentColor)}
 .kalm-number {display: inline-block; min-width: 1.55em; text-align: center; border-radius: 6px;
   background: color-mix(in srgb, #0f766e 18%, transparent); font-weight: 650; font-size: .84rem;
   margin-inline-end: .45em}
@@ -68,16 +69,19 @@ def direction(right_to_left: bool) -> str:
     return _TURNED if right_to_left else ""
 
 
-def hit_html(hit: Hit, number: int, *, page: str, also_in: str, marks: Sequence[tuple[int, int]]) -> str:
-    """A found passage: title, where it is, its text with `marks` highlighted. `page` and `also_in` are
-    in the reader's language, empty where there is nothing to say."""
+def hit_html(
+    hit: Hit, number: int, *, page: str, also_in: str, marks: Sequence[tuple[int, int]], unseen: str = ""
+) -> str:
+    """A found passage: title, where it is, its text with `marks` highlighted. `page`, `also_in` and
+    `unseen` are in the reader's language, empty where there is nothing to say."""
     where = " › ".join(hit.heading)
     meta = [escape(hit.sources[0].name), escape(where), escape(page), escape(also_in)]
     share = round(100 * min(1.0, max(0.0, hit.score)))
+    badges = f'<span class="kalm-badge">{escape(hit.language)}</span>{_warning(unseen)}'
     return (
         f'<div><span class="kalm-number">{number}</span>'
         f'<span class="kalm-title" dir="auto">{escape(hit.title)}</span></div>'
-        f'<div class="kalm-meta" dir="auto"><span class="kalm-badge">{escape(hit.language)}</span>'
+        f'<div class="kalm-meta" dir="auto">{badges}'
         f'<span class="kalm-bar"><i style="width:{share}%"></i></span>{hit.score:.2f} · '
         f"{' · '.join(part for part in meta if part)}</div>"
         f'<div class="kalm-text" dir="{reading(hit.language)}">{_snippet(hit.text, marks)}</div>'
@@ -91,20 +95,26 @@ def passage_html(
     *,
     opened: bool = False,
     language: str = "",
+    unseen: str = "",
     figures: str = "",
     share: float | None = None,
 ) -> str:
-    """A passage in the reading view; `share` (0 to 1) draws a bar before `figures`."""
+    """A passage in the reading view; `share` (0 to 1) draws a bar before `figures`; `unseen` warns."""
     bar = ""
     if share is not None:
         bar = f'<span class="kalm-bar"><i style="width:{round(100 * min(1.0, max(0.0, share)))}%"></i></span>'
     badge = f'<span class="kalm-badge">{escape(language)}</span>' if language else ""
+    badge += _warning(unseen)
     meta = " · ".join(escape(part) for part in (" › ".join(heading), page, figures) if part)
     name = "kalm-passage opened" if opened else "kalm-passage"
     return (
         f'<div class="{name}" dir="{reading(language)}"><div class="kalm-meta">{badge}{bar}{meta}</div>'
         f'<div class="kalm-text" dir="{reading(language)}">{escape(text)}</div></div>'
     )
+
+
+def _warning(said: str) -> str:
+    return f'<span class="kalm-badge bad">{escape(said)}</span>' if said else ""
 
 
 def reading(language: str) -> str:

@@ -216,6 +216,7 @@ def payload(chunk: Chunk) -> dict[str, Any]:
         "page": chunk.page,
         "language": chunk.language,
         "documents": [],
+        **({"unseen": True} if chunk.unseen else {}),
     }
 
 
@@ -229,4 +230,5 @@ def chunk_from(payload: Mapping[str, Any]) -> Chunk:
         heading=tuple(payload["heading"]),
         page=payload["page"],
         language=payload["language"],
+        unseen=payload.get("unseen", False),
     )

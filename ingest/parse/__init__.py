@@ -11,7 +11,7 @@ from ingest.parse.decode import clean, decode, read_bytes
 from ingest.parse.formats import format_of
 from ingest.records import Element
 
-PARSER_VERSION = "2"
+PARSER_VERSION = "3"
 """Part of every version's id: raise it when the elements of a file change."""
 
 FORMATS = tuple(
@@ -26,15 +26,15 @@ read what is attached."""
 
 _READERS: dict[str, tuple[str, str, Takes]] = {
     "pdf": ("pdf", "read_pdf", "file"),
-    "docx": ("markup", "read_docx", "file"),
-    "pptx": ("markup", "read_pptx", "file"),
+    "docx": ("word", "read_docx", "file"),
+    "pptx": ("slides", "read_pptx", "file"),
     "xlsx": ("tables", "read_xlsx", "file"),
     "xls": ("tables", "read_xls", "file"),
     "odt": ("opendocument", "read_odt", "file"),
     "ods": ("opendocument", "read_ods", "file"),
     "odp": ("opendocument", "read_odp", "file"),
     "csv": ("tables", "read_csv", "file"),
-    "html": ("markup", "read_html", "text"),
+    "html": ("html", "read_html", "text"),
     "md": ("markup", "read_markdown", "text"),
     "rst": ("plain", "read_rst", "text"),
     "org": ("org", "read_org", "text"),

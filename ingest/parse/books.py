@@ -10,7 +10,7 @@ from urllib.parse import unquote
 from ingest.errors import PasswordProtected, UnreadableFile
 from ingest.parse.archive import read_part, xml_part
 from ingest.parse.decode import decode
-from ingest.parse.markup import read_html
+from ingest.parse.html import read_html
 from ingest.records import Element
 
 _OPF = "{http://www.idpf.org/2007/opf}"

@@ -8,7 +8,7 @@ from pathlib import Path, PurePath
 
 from ingest.errors import IngestError
 from ingest.parse.decode import clean
-from ingest.parse.markup import read_html
+from ingest.parse.html import read_html
 from ingest.parse.plain import unwrap, wrap_width
 from ingest.records import Element
 

@@ -15,6 +15,7 @@ import pypdfium2.raw as pdfium
 
 from ingest.errors import PasswordProtected, UnreadableFile
 from ingest.parse.scan import read_pictures
+from ingest.parse.sight import Sight
 from ingest.records import Element
 
 log = logging.getLogger(__name__)
@@ -47,6 +48,7 @@ class _Line:
     page: int
     is_row: bool = False
     """Mostly numbers, and so is a line beside it: a table."""
+    unseen: bool = False
 
 
 def read_pdf(path: Path, name: str) -> list[Element]:
@@ -73,10 +75,12 @@ def read_pdf(path: Path, name: str) -> list[Element]:
 
 def _page_lines(document: pypdfium2.PdfDocument, number: int) -> Iterator[_Line]:
     try:
-        textpage = document[number].get_textpage()
+        page = document[number]
+        textpage = page.get_textpage()
     except pypdfium2.PdfiumError:
         log.warning("page %d can't be read, the others are", number + 1)
         return
+    sight = Sight(page)
     at = 0
     for line in textpage.get_text_range().splitlines(keepends=True):
         text = line.strip()
@@ -84,7 +88,10 @@ def _page_lines(document: pypdfium2.PdfDocument, number: int) -> Iterator[_Line]
             glyphs = _glyphs(textpage, at + len(line) - len(line.lstrip()), len(text))
             if _is_named(textpage, glyphs):
                 yield _Line(
-                    _readable(_in_order(textpage, text, glyphs)), _size(textpage, glyphs[0]), number + 1
+                    _readable(_in_order(textpage, text, glyphs)),
+                    _size(textpage, glyphs[0]),
+                    number + 1,
+                    unseen=sight.misses(textpage, glyphs),
                 )
         at += len(line)
     textpage.close()
@@ -133,7 +140,7 @@ def _elements(lines: list[_Line]) -> Iterator[Element]:
     """Lines -> headings, paragraphs and rows of numbers."""
     sizes: Counter[float] = Counter()
     for line in lines:
-        sizes[line.size] += len(line.text)
+        sizes[line.size] += 0 if line.unseen else len(line.text)
     usual = sizes.most_common(1)[0][0]
     larger = sorted(
         {line.size for line in lines if line.size > usual * _HEADING_SIZE and _may_head(line)}, reverse=True
@@ -141,6 +148,9 @@ def _elements(lines: list[_Line]) -> Iterator[Element]:
     repeated = _running_heads(lines)
     for group in _paragraphs(_with_rows([line for line in lines if line.text not in repeated]), set(larger)):
         size, page = group[0].size, group[0].page
+        if group[0].unseen:
+            yield Element("text", _join([line.text for line in group]), page=page, unseen=True)
+            continue
         if group[0].is_row:
             yield Element("table", "\n".join(line.text for line in group), page=page)
             continue
@@ -192,7 +202,7 @@ def _paragraphs(lines: list[_Line], headings: set[float]) -> Iterator[list[_Line
 
 
 def _breaks(above: _Line, line: _Line, longest: int, headings: set[float]) -> bool:
-    if above.is_row != line.is_row:
+    if above.is_row != line.is_row or above.unseen != line.unseen:
         return True
     if line.is_row:
         return above.page != line.page

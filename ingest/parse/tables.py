@@ -4,6 +4,7 @@ import csv
 import datetime
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -82,7 +83,7 @@ def read_csv(path: Path, name: str) -> Iterator[Element]:
 
 
 def read_xlsx(path: Path, _: str) -> Iterator[Element]:
-    """Every sheet, its name as a heading; a sheet is a page."""
+    """Every sheet, its name as a heading; a sheet is a page. Hidden ones are marked."""
     from openpyxl import load_workbook
 
     with warnings.catch_warnings(), path.open("rb") as file:  # by its path it goes by the suffix
@@ -90,7 +91,9 @@ def read_xlsx(path: Path, _: str) -> Iterator[Element]:
         workbook = load_workbook(file, read_only=True, data_only=True)
         for page, sheet in enumerate(workbook.worksheets, 1):
             sheet.reset_dimensions()  # what a file says of its size can be wrong, and cells were lost
-            yield from sheet_to_elements(sheet.title, sheet.iter_rows(values_only=True), page)
+            unseen = sheet.sheet_state != "visible"
+            for element in sheet_to_elements(sheet.title, sheet.iter_rows(values_only=True), page):
+                yield replace(element, unseen=unseen)
         workbook.close()
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from ingest.errors import ParseLimit, UnreadableFile
+from ingest.errors import FileTooLarge, ParseLimit, UnreadableFile
+from ingest.parse import parse
 from ingest.worker import ParseWorker
 
 
@@ -19,8 +20,8 @@ def good(tmp_path: Path) -> Path:
 
 def test_a_file_that_takes_too_long_is_given_up_and_the_next_one_is_read(tmp_path: Path, good: Path) -> None:
     slow = tmp_path / "slow.md"
-    slow.write_text("[" * 60_000)
-    worker = ParseWorker(timeout_s=8)
+    slow.write_text("*word* " * 2_000_000)
+    worker = ParseWorker(timeout_s=4)
 
     with pytest.raises(ParseLimit, match=r"slow\.md: reading it took more than"):
         worker.parse(slow, slow.name)
@@ -116,3 +117,22 @@ def test_the_child_reaches_neither_network_nor_programs() -> None:
         "socket.sendto is not for a reader of files",
         "subprocess.Popen is not for a reader of files",
     ]
+
+
+def test_a_long_text_comes_in_parts_and_whole(tmp_path: Path) -> None:
+    rows = [f"{number},{'word ' * 400}" for number in range(3000)]
+    (tmp_path / "long.csv").write_text("\n".join(rows))
+    worker = ParseWorker()
+
+    assert worker.parse(tmp_path / "long.csv", "long.csv") == parse(tmp_path / "long.csv", "long.csv")
+    worker.close()
+
+
+def test_a_text_that_breaks_off_amid_its_parts_fails_as_a_whole(tmp_path: Path) -> None:
+    rows = [f"{number},{'word ' * 400}" for number in range(3000)]
+    (tmp_path / "broken.csv").write_text("\n".join([*rows, '"' + "x" * (9 << 20)]))
+    worker = ParseWorker()
+
+    with pytest.raises(FileTooLarge, match=r"broken\.csv: line \d+ .* more than 8 million characters"):
+        worker.parse(tmp_path / "broken.csv", "broken.csv")
+    worker.close()

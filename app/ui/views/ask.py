@@ -51,7 +51,10 @@ def show(answer: Answer, model: str | None) -> None:
         for citation in answer.citations:
             hit = citation.hit
             page = t("page_number", page=hit.page) if hit.page else ""
-            st.html(hit_html(hit, citation.number, page=page, also_in="", marks=citation.quotes))
+            unseen = t("unseen") if hit.unseen else ""
+            st.html(
+                hit_html(hit, citation.number, page=page, also_in="", marks=citation.quotes, unseen=unseen)
+            )
             link_to(hit, t("open"))
 
 

@@ -1,4 +1,4 @@
-"""Collections: make one, see what it promises, check and repair it, delete it."""
+"""Collections: make one, see what it promises, keep it in sync, check and repair it, delete it."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -8,7 +8,7 @@ import streamlit as st
 from pydantic import TypeAdapter, ValidationError
 
 from app.schemas import ChunkingChoice, Collection, CollectionName
-from app.ui import contract
+from app.ui import contract, sources
 from app.ui.session import attempt, client, escape_markdown, kept, texts
 
 MOST_AT_ONCE = 1000
@@ -128,10 +128,13 @@ collections = attempt(client().collections)
 if not collections:
     st.info(t("no_collections"), icon=":material/inbox:")
     st.page_link("views/ingest.py", label=t("go_ingest"), icon=":material/upload_file:", query_params=kept())
+named = sources.known()
 for one in collections:
     with st.container(border=True):
         st.subheader(one.name, anchor=False)
         contract.figures(one, t)
         actions(one)
         check(one)
+        if named is not None:
+            sources.show(one.name, [source for source in named if source.collection == one.name], t)
         contract.promises(one, t)

@@ -24,6 +24,7 @@ def show(passages: Sequence[Passage], opened: int | None) -> None:
                 t("page_number", page=passage.page) if passage.page else "",
                 opened=passage.position == opened,
                 language=passage.language,
+                unseen=t("unseen") if passage.unseen else "",
             )
             for passage in passages
         )

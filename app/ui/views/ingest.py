@@ -8,6 +8,7 @@ from app.ui import plan
 from app.ui.files import forecast, preview
 from app.ui.jobs import summary
 from app.ui.session import attempt, client, escape_markdown, kept, texts
+from app.ui.sources import globs
 
 FIRST_COLLECTION = "library"
 REFRESH_S = 1.5
@@ -76,8 +77,8 @@ def place(collection: str) -> None:
     job = NewJob(
         place=where.strip(),
         collection=collection,
-        include=_globs(include),
-        exclude=_globs(exclude),
+        include=globs(include),
+        exclude=globs(exclude),
         sync=sync,
     )
     with st.container(horizontal=True):
@@ -99,10 +100,6 @@ def place(collection: str) -> None:
         attempt(lambda: client().ingest(job.model_copy(update={"force": force})))
         st.session_state.pop("plan", None)
         st.rerun()
-
-
-def _globs(typed: str) -> list[str]:
-    return [glob.strip() for glob in typed.split(",") if glob.strip()]
 
 
 @st.fragment(run_every=REFRESH_S)

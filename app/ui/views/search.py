@@ -103,6 +103,7 @@ def show(response: SearchResponse, first: int) -> None:
                     page=t("page_number", page=hit.page) if hit.page else "",
                     also_in=t("also_in", names=others) if others else "",
                     marks=hit.marks,
+                    unseen=t("unseen") if hit.unseen else "",
                 )
             )
             with st.container(horizontal=True, horizontal_alignment="distribute"):

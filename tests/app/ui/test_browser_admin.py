@@ -134,3 +134,35 @@ def test_a_collection_is_made_checked_and_deleted(browser: webdriver.Chrome, add
     find(browser, f"{dialog}//button[contains(., 'Delete') and not(@disabled)]").click()
     find(browser, "//body[not(.//h3[contains(., 'small-parts')])]")
     assert [one.name for one in client.collections()] == ["library"]
+
+
+def test_a_source_is_added_synced_changed_and_forgotten(
+    browser: webdriver.Chrome, address: Address, tmp_path: Path
+) -> None:
+    page, client = address
+    (tmp_path / "route.md").write_text("# Route\n\nAlong the lake, then up to the pass.")
+    browser.get(f"{page}/collections")
+    dialog = "//*[@data-testid='stDialog']"
+
+    find(browser, "//div[contains(@class, 'st-key-add-source-library')]//button").click()
+    for label, typed in (("Name", "routes"), ("Folder, URL or store", str(tmp_path))):
+        see(browser, f"{dialog}//input[@aria-label='{label}']").send_keys(typed + Keys.TAB)
+        find(browser, "//*[@data-testid='stApp' and @data-test-script-state='notRunning']")
+    find(browser, f"{dialog}//button[contains(., 'Save') and not(@disabled)]").click()
+    see(browser, "//p[contains(., 'only by hand')]")
+    find(browser, "//div[contains(@class, 'st-key-run-routes')]//button").click()
+    see(browser, "//p[contains(., 'added: 1')]")  # by itself, once the sync is done
+    assert "route.md" in {one.name for one in client.documents("library").documents}
+
+    find(browser, "//div[contains(@class, 'st-key-edit-routes')]//button").click()
+    see(browser, f"{dialog}//label[contains(., 'Watch')]").click()
+    find(browser, f"{dialog}//button[contains(., 'Save') and not(@disabled)]").click()
+    see(browser, "//p[contains(., 'watched')]")
+    (tmp_path / "hut.md").write_text("# Hut\n\nOpen from June.")
+    see(browser, "//p[contains(., 'added: 1 · unchanged: 1')]")  # within seconds of the change
+
+    find(browser, "//div[contains(@class, 'st-key-forget-routes')]//button").click()
+    find(browser, "//div[contains(@class, 'st-key-forget-it')]//button").click()
+    find(browser, "//body[not(.//div[contains(@class, 'st-key-run-routes')])]")
+    assert client.sources() == []
+    assert {"route.md", "hut.md"} <= {one.name for one in client.documents("library").documents}

@@ -62,3 +62,15 @@ def test_dates_of_old_sheets_are_dates() -> None:
     assert _xls_value(Cell(4, 1), 0) is True
     assert _xls_value(Cell(5, 7), 0) is None
     assert _xls_value(Cell(1, "text"), 0) == "text"
+
+
+def test_a_hidden_sheet_is_marked(tmp_path: Path) -> None:
+    workbook = Workbook()
+    workbook.active.append(["seen", "row"])
+    workbook.create_sheet("Back").append(["hidden", "row"])
+    workbook["Back"].sheet_state = "veryHidden"
+    workbook.save(tmp_path / "a.xlsx")
+
+    found = {element.text: element.unseen for element in parse(tmp_path / "a.xlsx", "a.xlsx")}
+
+    assert found == {"Sheet": False, "seen | row": False, "Back": True, "hidden | row": True}

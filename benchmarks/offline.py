@@ -1,4 +1,4 @@
-"""unstructured without its download and its telemetry; every import of it goes through here.
+"""unstructured without its download and its telemetry: what our readers are compared with.
 
 As installed it fetches a spaCy model at first use and sends usage. The model only tells sentences and
 parts of speech, in English; the stand-in below does that for any language, deterministically.
@@ -37,22 +37,8 @@ vars(_stand_in).update(sent_tokenize=_sent_tokenize, word_tokenize=_word_tokeniz
 sys.modules["unstructured.nlp.tokenize"] = _stand_in
 
 
-# each is imported with the first file that needs it: all of them take a second
+def partition(path: str) -> list[Any]:
+    """unstructured's elements of a file, which is told to be in English: guessing takes it longer."""
+    from unstructured.partition.auto import partition
 
-
-def partition_docx(*file: str, **options: Any) -> list[Any]:
-    from unstructured.partition.docx import partition_docx as partition
-
-    return list(partition(*file, **options))
-
-
-def partition_html(*file: str, **options: Any) -> list[Any]:
-    from unstructured.partition.html import partition_html as partition
-
-    return list(partition(*file, **options))
-
-
-def partition_pptx(*file: str, **options: Any) -> list[Any]:
-    from unstructured.partition.pptx import partition_pptx as partition
-
-    return list(partition(*file, **options))
+    return list(partition(path, languages=["eng"]))
