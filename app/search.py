@@ -178,7 +178,7 @@ def _hit(found: Fused, query: str, sources: Sequence[DocumentRow]) -> Hit:
         page=chunk.page,
         position=chunk.position,
         language=chunk.language,
-        unseen=one.chunk.unseen,
+        unseen=chunk.unseen,
         sources=[SourceInfo(document=row.id, name=row.name) for row in sources],
     )
 
