@@ -13,7 +13,16 @@ from embedder.encoder import Vectors
 from embedder.pooling import truncate
 from ingest.errors import IndexDamaged, IndexUnavailable
 from ingest.index import schema
-from ingest.index.contract import EVERYTHING, Contract, Funnel, Where, chunk_from, payload
+from ingest.index.contract import (
+    EVERYTHING,
+    Compression,
+    Contract,
+    Funnel,
+    Quantisation,
+    Where,
+    chunk_from,
+    payload,
+)
 from ingest.lexical import SparseVector
 from ingest.records import Chunk, Hit
 
@@ -24,6 +33,16 @@ _DISTANCE = models.Distance.DOT
 """Of unit vectors: the cosine."""
 _MAX_SIM = models.MultiVectorConfig(comparator=models.MultiVectorComparator.MAX_SIM)
 _ALL = 1_000_000
+_QUANTISATION: Mapping[Quantisation, models.ScalarQuantization | models.BinaryQuantization | None] = {
+    "none": None,
+    "int8": models.ScalarQuantization(
+        scalar=models.ScalarQuantizationConfig(type=models.ScalarType.INT8, always_ram=True)
+    ),
+    "binary": models.BinaryQuantization(binary=models.BinaryQuantizationConfig(always_ram=True)),
+}
+"""The server's own, of the prefix that finds candidates."""
+_BY_CODES = models.SearchParams(quantization=models.QuantizationSearchParams(rescore=False))
+"""The full vector orders the candidates: rescoring by the prefix first would read it for nothing."""
 PREFIX = "kalm_"
 """Of our collections' names on the server."""
 
@@ -70,6 +89,7 @@ class ServerIndex:
                     distance=_DISTANCE,
                     multivector_config=_MAX_SIM,
                     datatype=models.Datatype.FLOAT16,
+                    quantization_config=_QUANTISATION[schema.quantised(self.contract, dim)],
                     on_disk=dim == self.contract.dims[0] and len(self.contract.dims) > 1,
                 )
                 for dim in self.contract.dims
@@ -144,6 +164,7 @@ class ServerIndex:
                 using=schema.vector_name(funnel.dim),
                 limit=schema.candidates(limit + offset, funnel),
                 filter=visible,
+                params=_BY_CODES if schema.quantised(self.contract, funnel.dim) != "none" else None,
             )
         found = self._call(
             lambda: (
@@ -161,6 +182,19 @@ class ServerIndex:
             )
         )
         return [Hit(chunk_from(point.payload or {}), point.score) for point in found]
+
+    def compress(self, compression: Compression | None) -> None:
+        if compression is not None and compression.dim not in self.contract.dims:
+            self.add_dim(compression.dim)
+        changed = replace(self.contract, compression=compression)
+        for dim in self.contract.dims:
+            kind = schema.quantised(changed, dim)
+            if kind == schema.quantised(self.contract, dim):
+                continue
+            quantisation = _QUANTISATION[kind] or models.Disabled.DISABLED
+            diff = {schema.vector_name(dim): models.VectorParamsDiff(quantization_config=quantisation)}
+            self._call(partial(self._client.update_collection, self._name, vectors_config=diff))
+        self._keep(changed)
 
     def search_terms(self, terms: SparseVector, *, limit: int, where: Where = EVERYTHING) -> list[Hit]:
         if not len(terms.indices):
