@@ -144,14 +144,16 @@ class Codes:
         ids = (found[at]["id"][row - begins[at]].tobytes().hex() for at, row in zip(part, best, strict=True))
         return list(dict.fromkeys(ids))[:candidates]
 
-    def tend(self, live: Callable[[], Iterable[str]], points: int) -> None:
+    def tend(self, live: Callable[[], Iterable[str]], points: Callable[[], int]) -> None:
         """Begin to make a new base if that is worth while; it shows when it is done.
 
         points: how many the engine has; `live` gives their ids, if many rows have lost theirs.
         """
         with self._lock:
-            stale = self._points > (1 + _STALE) * points and self._points > LOG_ROWS
-            if self._closed or self.building or (self.log_rows < LOG_ROWS and not stale):
+            if self._closed or self.building or self._points < LOG_ROWS:
+                return
+            stale = self._points > (1 + _STALE) * points()
+            if self.log_rows < LOG_ROWS and not stale:
                 return
             self._file.close()
             old = list(self._logs)

@@ -95,6 +95,24 @@ def scores(rows: Sequence[Rows], vector: Vectors, compression: Compression) -> n
     return near
 
 
+def decoded(vectors: Vectors, compression: Compression) -> Vectors:
+    """What codes keep of full vectors, (n, dim): products with `decoded_queries` order as `scores` do."""
+    cut = truncate(vectors, compression.dim)
+    if compression.quantisation == "none":
+        return cut.astype(np.float16).astype(np.float32)
+    if compression.quantisation == "int8":
+        rows: Vectors = _int8(cut) * (np.abs(cut).max(axis=1, keepdims=True) / 127)
+        return rows
+    return np.where(cut > 0, np.float32(1), np.float32(-1))
+
+
+def decoded_queries(vectors: Vectors, compression: Compression) -> Vectors:
+    """Queries as they are compared with `decoded`, (n, dim): only binary codes turn them into codes too."""
+    if compression.quantisation == "binary":
+        return decoded(vectors, compression)
+    return truncate(vectors, compression.dim)
+
+
 _BLOCK = 2048
 """Rows turned to float32 at a time: they stay in the processor's cache."""
 

@@ -1,6 +1,6 @@
 """What an index promises, whichever engine keeps it; and what a collection promises about its vectors."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
@@ -97,6 +97,8 @@ class Index(Protocol):
     """
 
     contract: Contract
+    has_own_quantisation: bool
+    """Whether the engine makes and searches the codes by itself: what they cost can't be told before."""
 
     def upsert(
         self, chunks: Sequence[Chunk], vectors: Sequence[Vectors], terms: Sequence[SparseVector]
@@ -159,6 +161,14 @@ class Index(Protocol):
 
     def drop_dim(self, dim: int) -> None:
         """Stop storing a prefix. Raises ValueError for the full width."""
+        ...
+
+    def order(self, vector: Vectors, ids: Sequence[str], *, limit: int) -> list[Hit]:
+        """Published chunks among `ids`, nearest to `vector` `(full width,)` first."""
+        ...
+
+    def vectors(self) -> Iterator[tuple[list[str], list[Vectors]]]:
+        """Ids and full vectors, each `(windows, full width)`, of all points, some at a time."""
         ...
 
     def compress(self, compression: Compression | None) -> None:

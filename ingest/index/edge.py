@@ -19,7 +19,7 @@ import qdrant_edge as edge
 
 from embedder.encoder import Vectors
 from embedder.pooling import truncate
-from ingest.errors import IndexDamaged, IndexLocked
+from ingest.errors import IndexDamaged, IndexLocked, NotPossible
 from ingest.index import schema
 from ingest.index.coarse import CANDIDATES, LONGEST_LOG, VISIT_ROWS, Codes
 from ingest.index.contract import EVERYTHING, Compression, Contract, Funnel, Where, chunk_from, payload
@@ -56,6 +56,8 @@ def read_contract(folder: Path) -> Contract | None:
 
 class EdgeIndex:
     """One collection in one folder. Calls are serialised: the engine holds the GIL anyway."""
+
+    has_own_quantisation = False
 
     def __init__(self, name: str, folder: Path, contract: Contract, free_bytes: int) -> None:
         """Open the collection in `folder`, or make it.
@@ -153,7 +155,7 @@ class EdgeIndex:
             codes = self._codes
         if codes is not None:
             codes.sync()
-            codes.tend(self._ids, self.count())
+            codes.tend(self._ids, self.count)
 
     def delete(self, version: str) -> None:
         self._update(edge.UpdateOperation.delete_points_by_filter(_matching("version", [version])))
@@ -235,18 +237,27 @@ class EdgeIndex:
         wanted = schema.candidates(limit + offset, funnel or Funnel(codes.compression.dim, CANDIDATES))
         wanted = int(wanted / share)
         ids = codes.nearest(vector, wanted, where.languages, max(VISIT_ROWS, 8 * wanted))
-        visible = _visible(where)
+        found = self.order(vector, ids, limit=limit, offset=offset, where=where)
+        return None if len(found) < limit and len(ids) >= wanted else found
+
+    def order(
+        self,
+        vector: Vectors,
+        ids: Sequence[str],
+        *,
+        limit: int,
+        offset: int = 0,
+        where: Where = EVERYTHING,
+    ) -> list[Hit]:
         request = edge.QueryRequest(
             limit=limit,
             offset=offset,
             query=_nearest(vector, self.contract.dims[0]),
-            filter=edge.Filter(must=[edge.HasIdCondition(set(ids)), visible]),
+            filter=edge.Filter(must=[edge.HasIdCondition(set(ids)), _visible(where)]),
             with_payload=True,
         )
         with self._lock:
             found = self._shard.query(request)
-        if len(found) < limit and len(ids) >= wanted:
-            return None
         return [Hit(chunk_from(point.payload or {}), point.score) for point in found]
 
     def _about(self, where: Where) -> int:
@@ -313,6 +324,9 @@ class EdgeIndex:
                 self._next_codes = made  # from here on points are written with it
             try:
                 self._fill(made)
+                made.wait()
+                if not made.complete:
+                    raise NotPossible("the collection was closed before its codes were made")
             except BaseException:
                 self._next_codes = None
                 made.close()
@@ -356,24 +370,39 @@ class EdgeIndex:
             log.exception("%s: codes were not made; searches do without", self._folder)
 
     def _fill(self, codes: Codes) -> None:
-        """Make the rows of all points from their stored vectors."""
+        """Make the rows of all points from their stored vectors; incomplete if closed meanwhile."""
+        for ids, languages, vectors in self._stored():
+            schema.check_disk(self._folder, self._free_bytes)
+            codes.add(ids, languages, vectors)
+        if self._closed:
+            return
+        codes.finish()
+        codes.tend(self._ids, self.count)
+
+    def vectors(self) -> Iterator[tuple[list[str], list[Vectors]]]:
+        for ids, _, vectors in self._stored():
+            yield ids, vectors
+
+    def _stored(self) -> Iterator[tuple[list[str], list[str], list[Vectors]]]:
+        """Ids, languages and full vectors of all points, some at a time."""
         full = schema.vector_name(self.contract.dims[0])
         after: Any = None
-        while not self._closed:
-            schema.check_disk(self._folder, self._free_bytes)
+        while True:
             request = edge.ScrollRequest(
                 offset=after, limit=_FILL_POINTS, with_payload=["language"], with_vector=[full]
             )
             with self._lock:
+                if self._closed:
+                    return
                 records, after = self._shard.scroll(request)
             stored: list[Any] = [record.vector for record in records]
-            vectors = [np.array(named[full], np.float32) for named in stored]
-            languages = [(record.payload or {})["language"] for record in records]
             if records:
-                codes.add([str(record.id) for record in records], languages, vectors)
+                yield (
+                    [str(record.id) for record in records],
+                    [(record.payload or {})["language"] for record in records],
+                    [np.array(named[full], np.float32) for named in stored],
+                )
             if after is None:
-                codes.finish()
-                codes.tend(self._ids, self.count())
                 return
 
     def _ids(self) -> Iterator[str]:

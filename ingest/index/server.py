@@ -1,11 +1,12 @@
 """A Qdrant server, or cluster, through qdrant-client."""
 
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import partial
 from typing import Any, TypeVar
 
+import numpy as np
 from qdrant_client import QdrantClient, models
 from qdrant_client.http.exceptions import ApiException, ResponseHandlingException, UnexpectedResponse
 
@@ -64,6 +65,8 @@ def drop(client: QdrantClient, name: str) -> None:
 
 class ServerIndex:
     """One collection on a server. Calls are serialised: the client's in-memory engine needs it."""
+
+    has_own_quantisation = True
 
     def __init__(self, name: str, client: QdrantClient, contract: Contract) -> None:
         """Open the collection, or make it. Raises WrongEncoder, IndexUnavailable, IndexDamaged."""
@@ -182,6 +185,31 @@ class ServerIndex:
             )
         )
         return [Hit(chunk_from(point.payload or {}), point.score) for point in found]
+
+    def order(self, vector: Vectors, ids: Sequence[str], *, limit: int) -> list[Hit]:
+        full = self.contract.dims[0]
+        visible = _visible(EVERYTHING)
+        among = models.Filter(must=[models.HasIdCondition(has_id=list(ids)), visible])
+        query = partial(self._client.query_points, self._name, query=_cut(vector, full), limit=limit)
+        found = self._call(
+            lambda: query(using=schema.vector_name(full), query_filter=among, with_payload=True).points
+        )
+        return [Hit(chunk_from(point.payload or {}), point.score) for point in found]
+
+    def vectors(self) -> Iterator[tuple[list[str], list[Vectors]]]:
+        full = schema.vector_name(self.contract.dims[0])
+        after: Any = None
+        while True:
+            page = partial(self._client.scroll, self._name, limit=schema.BATCH_POINTS, with_payload=False)
+            records, after = self._call(partial(page, with_vectors=[full], offset=after))
+            stored: list[Any] = [record.vector for record in records]
+            if records:
+                yield (
+                    [str(record.id) for record in records],
+                    [np.array(named[full], np.float32) for named in stored],
+                )
+            if after is None:
+                return
 
     def compress(self, compression: Compression | None) -> None:
         if compression is not None and compression.dim not in self.contract.dims:

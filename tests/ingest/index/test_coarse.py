@@ -75,7 +75,7 @@ def recall(codes: Codes, points: Vectors, candidates: int = 100) -> float:
 
 
 def built(codes: Codes, points: int) -> None:
-    codes.tend(lambda: (), points)
+    codes.tend(lambda: (), lambda: points)
     codes.wait()
 
 
@@ -137,7 +137,7 @@ def test_a_point_of_several_windows_comes_once(codes: Codes) -> None:
 def test_what_was_added_while_cells_were_made_is_there_after(codes: Codes) -> None:
     points = vectors(3000)
     fill(codes, points[:2000])
-    codes.tend(lambda: (), 2000)
+    codes.tend(lambda: (), lambda: 2000)
     fill(codes, points[2000:], first=2000)
     codes.wait()
 
@@ -164,7 +164,7 @@ def test_rows_without_a_point_are_left_out_once_they_are_many(codes: Codes) -> N
     fill(codes, points)
     built(codes, 3000)
 
-    codes.tend(lambda: hexes(1500), 1500)
+    codes.tend(lambda: hexes(1500), lambda: 1500)
     codes.wait()
 
     assert codes.rows == 1500
