@@ -29,6 +29,7 @@ from app.schemas import (
     DocumentSort,
     DocumentText,
     ErrorResponse,
+    Funnel,
     Health,
     Job,
     JobAction,
@@ -54,6 +55,7 @@ M = TypeVar("M", bound=BaseModel)
 
 TIMEOUT_S = 30.0
 LOOK_TIMEOUT_S = 120.0
+MEASURE_TIMEOUT_S = 900.0
 """Reading a large file, or comparing a large collection."""
 ANSWER_TIMEOUT_S = 180.0
 """Between two pieces of an answer: a language model may think for long."""
@@ -119,7 +121,17 @@ class Client:
         return TypeAdapter(Tuning | None).validate_json(response.content)
 
     def tune(self, name: str) -> Tuning:
-        response = self._send("POST", f"/v1/collections/{name}/tuning")
+        response = self._send("POST", f"/v1/collections/{name}/tuning", timeout=MEASURE_TIMEOUT_S)
+        return Tuning.model_validate_json(response.content)
+
+    def apply_funnel(self, name: str, funnel: Funnel) -> Tuning:
+        """Search through a measured funnel, once its codes are made."""
+        response = self._send("PUT", f"/v1/collections/{name}/funnel", json=funnel.model_dump())
+        return Tuning.model_validate_json(response.content)
+
+    def undo_funnel(self, name: str) -> Tuning:
+        """Search as before the last change."""
+        response = self._send("POST", f"/v1/collections/{name}/funnel/undo")
         return Tuning.model_validate_json(response.content)
 
     def delete_collection(self, name: str) -> None:

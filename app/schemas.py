@@ -137,12 +137,17 @@ class Dims(Model):
     """Matryoshka prefixes to store beside the full vector."""
 
 
+Quantisation = Literal["none", "int8", "binary"]
+
+
 class Funnel(Model):
     """How candidates for the full vector are found."""
 
     dim: int
     candidates: int
     """For ten results."""
+    quantisation: Quantisation | None = None
+    """Of the codes that find them; null: the prefix as it is stored."""
 
 
 class Setting(Model):
@@ -153,8 +158,12 @@ class Setting(Model):
     """For ten results; null for a search at `dim` alone."""
     agreement: float
     """With the ten hits of exact search, 0 to 1."""
-    p50_ms: float
-    p95_ms: float
+    p50_ms: float | None
+    """Null where a server's own quantisation must be applied to be timed."""
+    p95_ms: float | None
+    quantisation: Quantisation | None = None
+    memory_bytes: int = 0
+    """Of what is looked through."""
 
 
 class Tuning(Model):
@@ -165,7 +174,15 @@ class Tuning(Model):
     measured: datetime
     settings: list[Setting]
     chosen: Funnel | None
-    """Null if no funnel is faster and keeps 99 % of the hits: searches are exact."""
+    """The fastest that keeps 99 % of the hits; null if none does and is faster than exact search."""
+    applied: Funnel | None
+    """What searches go through; null: nothing was applied yet."""
+    applying: Funnel | None
+    """What is being made in the background just now."""
+    previous: list[Funnel]
+    """What undoing goes back to, the last one first to come."""
+    problem: str | None
+    """Why the last change failed."""
 
 
 class Collection(Model):

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import BinaryIO, TextIO
 
 import embedder
+from app.dial import Dials
 from app.evaluation.runs import Evaluations
 from app.llm import LanguageModel
 from app.settings import Settings, reveal
@@ -21,7 +22,7 @@ from ingest.check import Report, check, repair
 from ingest.database import Database
 from ingest.errors import IndexLocked, IngestError, NotPossible, SourceGone, UnknownDocument, WrongEncoder
 from ingest.index import Location, drop_index, open_index, stored_contract
-from ingest.index.contract import Chunking, Contract
+from ingest.index.contract import Chunking, Contract, Funnel
 from ingest.intake import Intake
 from ingest.jobs import Job, Jobs
 from ingest.keeper import Keeper
@@ -34,7 +35,7 @@ from ingest.runner import DOCUMENTS_AT_ONCE, Runner
 from ingest.schedule import NamedSource, Schedule
 from ingest.sources import Originals
 from ingest.stores import Stores
-from ingest.tuning import Tuning, Tunings, tune
+from ingest.tuning import Tuning
 from ingest.web import Web, page_uri
 from ingest.worker import ParseWorker, ParseWorkers
 
@@ -92,7 +93,7 @@ class Service:
         self.ledger = Ledger(database)
         self.jobs = Jobs(database)
         self.evaluations = Evaluations(database, self.ledger, self.shelf)
-        self._tunings = Tunings(database)
+        self.dials = Dials(database, self.shelf, self._use)
         self.llm = llm
         self.limits = limits
         self.reranker = reranker
@@ -191,14 +192,15 @@ class Service:
             if name not in self._shelves:
                 self.ledger.require_collection(name)
                 index = open_index(name, contract_of(self.encoder), self.location)
-                tuned = self._tunings.get(name)
-                funnel = tuned.chosen if tuned else None
+                tuned = self.dials.get(name)
+                funnel = tuned.applied if tuned else None
                 shelf = Shelf(name, index, self.encoder, self.ledger, funnel, self.reranker)
                 if behind := catch_up(shelf):
                     log.info("%s: labels of %d texts were written beside their points", name, behind)
                 for lost in repair(shelf).lost:
                     log.error("%s: points of %s are missing; ingest it again", name, lost.name)
                 self._shelves[name] = shelf
+                self.dials.resume(name)
             return self._shelves[name]
 
     def view(self, name: str, groups: Groups) -> Shelf:
@@ -222,16 +224,26 @@ class Service:
     def tuning(self, name: str) -> Tuning | None:
         """The last measured dial of a collection. Raises UnknownCollection."""
         self.ledger.require_collection(name)
-        return self._tunings.get(name)
+        return self.dials.get(name)
 
     def tune(self, name: str) -> Tuning:
-        """Measure a collection's dial; from here on its searches go through the best funnel."""
-        shelf = self.shelf(name)
-        tuning = tune(shelf)
-        self._tunings.put(name, tuning)
+        """Measure a collection's dial, and begin to search through the best funnel."""
+        return self.dials.measure(name)
+
+    def apply(self, name: str, funnel: Funnel) -> Tuning:
+        """Begin to search through a funnel that was measured. Raises NotPossible."""
+        self.ledger.require_collection(name)
+        return self.dials.apply(name, funnel)
+
+    def undo(self, name: str) -> Tuning:
+        """Begin to search as before the dial's last change. Raises NotPossible."""
+        self.ledger.require_collection(name)
+        return self.dials.undo(name)
+
+    def _use(self, name: str, funnel: Funnel) -> None:
         with self._opening:
-            self._shelves[name] = replace(shelf, funnel=tuning.chosen)
-        return tuning
+            if name in self._shelves:
+                self._shelves[name] = replace(self._shelves[name], funnel=funnel)
 
     def set_dims(self, name: str, dims: Sequence[int]) -> Shelf:
         """Store these prefixes beside the full vector, cut from it: none is encoded. Raises NotPossible."""

@@ -14,7 +14,7 @@ from ingest import labels, lexical, likeness, windows
 from ingest.analysis import ANALYSIS_VERSION
 from ingest.chunk import CHUNKER_VERSION, TokenSpans, chunk
 from ingest.errors import IndexDamaged, NotPossible
-from ingest.index.contract import Chunking, Contract, Funnel, Index
+from ingest.index.contract import Chunking, Compression, Contract, Funnel, Index
 from ingest.jobs import Outcome
 from ingest.ledger import Described, Ledger
 from ingest.parse import PARSER_VERSION
@@ -97,12 +97,14 @@ def contract_of(
         known = ", ".join(map(str, encoder.dims))
         raise NotPossible(f"{encoder.name} has {known} dims, not {', '.join(map(str, unknown))}")
     prefixes = _default_prefix(encoder) if dims is None else dims
+    widths = sorted({encoder.dim, *prefixes}, reverse=True)
     return Contract(
         encoder=encoder.name,
         fingerprint=encoder.fingerprint,
-        dims=tuple(sorted({encoder.dim, *prefixes}, reverse=True)),
+        dims=tuple(widths),
         chunking=chunking,
         recipe=RECIPE,
+        compression=Compression(widths[-1], "int8"),
     )
 
 

@@ -14,13 +14,13 @@ from app.schemas import (
     Funnel,
     MissingPoints,
     NewCollection,
-    Setting,
     Tuning,
     UnknownPoints,
 )
 from app.service import Service
 from ingest import tuning as tuning_of
 from ingest.check import Report
+from ingest.index import contract as contract_of
 from ingest.pipeline import default_chunking
 
 router = APIRouter(prefix="/v1/collections", tags=["collections"])
@@ -81,19 +81,27 @@ def tuning(name: str, request: Request) -> Tuning | None:
 
 @router.post("/{name}/tuning", dependencies=[admin])
 def tune(name: str, request: Request) -> Tuning:
-    """Measure every width and funnel on the collection's own sentences, and search by the best."""
+    """Measure every width, quantisation and funnel on the collection's own sentences, and apply the best."""
     service: Service = request.app.state.service
     return _tuning(service.tune(name))
 
 
+@router.put("/{name}/funnel", status_code=202, dependencies=[admin])
+def apply(name: str, body: Funnel, request: Request) -> Tuning:
+    """Search through a measured funnel from now on; its codes are made in the background."""
+    service: Service = request.app.state.service
+    return _tuning(service.apply(name, contract_of.Funnel(**body.model_dump())))
+
+
+@router.post("/{name}/funnel/undo", status_code=202, dependencies=[admin])
+def undo(name: str, request: Request) -> Tuning:
+    """Search as before the last change."""
+    service: Service = request.app.state.service
+    return _tuning(service.undo(name))
+
+
 def _tuning(found: tuning_of.Tuning) -> Tuning:
-    return Tuning(
-        queries=found.queries,
-        chunks=found.chunks,
-        measured=found.measured,
-        settings=[Setting(**asdict(one)) for one in found.settings],
-        chosen=Funnel(**asdict(found.chosen)) if found.chosen else None,
-    )
+    return Tuning.model_validate(asdict(found))
 
 
 @router.post("/{name}/check", dependencies=[admin])

@@ -1,6 +1,6 @@
 """What an index promises, whichever engine keeps it; and what a collection promises about its vectors."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, Protocol
@@ -23,6 +23,19 @@ class Chunking:
     """Longest part of a chunk with a vector of its own."""
 
 
+Quantisation = Literal["none", "int8", "binary"]
+"""How a number is kept in a code: as float16, in a byte, in a bit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Compression:
+    """The codes that find candidates for the full vector, kept beside it and in memory."""
+
+    dim: int
+    """The prefix that is compressed."""
+    quantisation: Quantisation
+
+
 @dataclass(frozen=True, slots=True)
 class Contract:
     """How a collection's vectors were made; checked at every opening. Another encoder is refused."""
@@ -36,13 +49,18 @@ class Contract:
     chunking: Chunking
     recipe: str
     """Version of parser and chunker; part of every version id."""
+    compression: Compression | None = None
+    """None: candidates are found by the stored prefixes themselves."""
 
     @classmethod
     def read(cls, fields: Mapping[str, Any], where: str) -> "Contract":
         """From what `asdict` made of one. Raises IndexDamaged, naming `where`."""
         try:
             chunking = Chunking(**fields["chunking"])
-            return cls(**{**fields, "dims": tuple(fields["dims"]), "chunking": chunking})
+            kept = fields.get("compression")
+            compression = Compression(**kept) if kept else None
+            known = {"dims": tuple(fields["dims"]), "chunking": chunking, "compression": compression}
+            return cls(**{**fields, **known})
         except (TypeError, KeyError) as error:
             raise IndexDamaged(
                 f"{where} is of another version of kalm-rag ({error}): delete the collection, ingest again"
@@ -57,6 +75,8 @@ class Funnel:
     """The stored prefix that finds them."""
     candidates: int
     """How many, for ten results."""
+    quantisation: Quantisation | None = None
+    """Of the codes that find them; None: the prefix as the engine stores it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +140,8 @@ class Index(Protocol):
     """
 
     contract: Contract
+    has_own_quantisation: bool
+    """Whether the engine makes and searches the codes by itself: what they cost can't be told before."""
 
     def upsert(
         self, chunks: Sequence[Chunk], vectors: Sequence[Vectors], terms: Sequence[SparseVector]
@@ -166,9 +188,10 @@ class Index(Protocol):
     ) -> list[Hit]:
         """The nearest published chunks to `vector` `(full width,)`, best first.
 
-        At full width this is a funnel in one query: a stored prefix picks candidates (the smallest one,
-        unless `funnel` says which), the full vector orders them; `exact` skips the funnel. A smaller
-        stored `dim` searches that prefix alone. Raises UnknownDim for a width that is not stored.
+        At full width this is a funnel: codes or a stored prefix pick candidates (as `funnel` says; without,
+        codes where there are many points, else the smallest prefix), the full vector orders them; `exact`
+        skips the funnel. A smaller stored `dim` searches that prefix alone. Raises UnknownDim for a width
+        that is not stored.
         """
         ...
 
@@ -181,6 +204,21 @@ class Index(Protocol):
 
     def drop_dim(self, dim: int) -> None:
         """Stop storing a prefix. Raises ValueError for the full width."""
+        ...
+
+    def order(self, vector: Vectors, ids: Sequence[str], *, limit: int) -> list[Hit]:
+        """Published chunks among `ids`, nearest to `vector` `(full width,)` first."""
+        ...
+
+    def all_vectors(self) -> Iterator[tuple[list[str], list[Vectors]]]:
+        """Ids and full vectors, each `(windows, full width)`, of all points, some at a time."""
+        ...
+
+    def compress(self, compression: Compression | None) -> None:
+        """Keep these codes from now on, made from the stored full vectors, or none.
+
+        Searches and writes go on meanwhile; nothing is encoded. Killed in between, those before are kept.
+        """
         ...
 
     def search_terms(self, terms: SparseVector, *, limit: int, where: Where = EVERYTHING) -> list[Hit]:

@@ -1,12 +1,15 @@
 """Qdrant's engine inside this process: one folder per collection, open in one process at a time.
 
-No graph is built: below some 200,000 chunks an exact scan of the coarse prefix takes milliseconds,
-and `optimize()` would hold the GIL for minutes (measured, 40,000 x 512: 17 s).
+No graph is built: up to some ten thousand points a scan of the coarse prefix takes milliseconds, beyond them
+compressed codes in cells find the candidates (ingest/index/coarse.py). The engine's own graph would hold the
+GIL while it is built and opened, and loses what filters ask for (docs/search-speed.md).
 """
 
 import json
+import logging
+import shutil
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -16,12 +19,14 @@ import qdrant_edge as edge
 
 from embedder.encoder import Vectors
 from embedder.pooling import truncate
-from ingest.errors import IndexDamaged, IndexLocked
+from ingest.errors import IndexDamaged, IndexLocked, NotPossible
 from ingest.index import schema
+from ingest.index.coarse import CANDIDATES, LONGEST_LOG, VISIT_ROWS, Codes
 from ingest.index.contract import (
     EVERYTHING,
     NOTHING_BESIDE,
     Beside,
+    Compression,
     Contract,
     Funnel,
     Where,
@@ -37,6 +42,14 @@ _DISTANCE = edge.Distance.Dot
 _MAX_SIM = edge.MultiVectorConfig(edge.MultiVectorComparator.MaxSim)
 _FLOAT16 = edge.VectorStorageDatatype.Float16
 _ALL = 10_000_000
+_FEWEST_ROWS = 20_000
+"""Below, a scan of the stored prefix is as fast as codes, and exact."""
+_LEAST_SHARE = 0.3
+"""Of the points that a filter, other than one by language, lets through: below, the engine scans those."""
+_FILL_POINTS = 100
+"""Read at a time to make their codes; a search waits for no more than one read."""
+
+log = logging.getLogger(__name__)
 
 
 def read_contract(folder: Path) -> Contract | None:
@@ -53,6 +66,8 @@ def read_contract(folder: Path) -> Contract | None:
 
 class EdgeIndex:
     """One collection in one folder. Calls are serialised: the engine holds the GIL anyway."""
+
+    has_own_quantisation = False
 
     def __init__(self, name: str, folder: Path, contract: Contract, free_bytes: int) -> None:
         """Open the collection in `folder`, or make it.
@@ -85,6 +100,13 @@ class EdgeIndex:
             raise IndexDamaged(f"{folder} can't be opened ({error}): restore it from a backup") from error
         self._index_fields()
         self._write_contract()
+        self._closed = False
+        self._next_codes: Codes | None = None
+        self._codes = self._open_codes()
+        self._filler: threading.Thread | None = None
+        if self._codes is not None and not self._codes.complete:
+            self._filler = threading.Thread(target=self._refill, args=(self._codes,), daemon=True)
+            self._filler.start()
 
     def _create(self, shard: Path) -> edge.EdgeShard:
         shard.mkdir(exist_ok=True)
@@ -130,7 +152,11 @@ class EdgeIndex:
         ]
         for batch in schema.in_batches(len(points)):
             schema.check_disk(self._folder, self._free_bytes)
-            self._update(edge.UpdateOperation.upsert_points(points[batch]))
+            with self._lock:
+                for kept in filter(None, (self._codes, self._next_codes)):
+                    part = chunks[batch]
+                    kept.add([one.id for one in part], [one.language for one in part], vectors[batch])
+                self._shard.update(edge.UpdateOperation.upsert_points(points[batch]))
 
     def publish(self, version: str, documents: Iterable[str], beside: Beside = NOTHING_BESIDE) -> None:
         self._update(
@@ -140,6 +166,10 @@ class EdgeIndex:
         )
         with self._lock:
             self._shard.flush()
+            codes = self._codes
+        if codes is not None:
+            codes.sync()
+            codes.tend(self._ids, self.count)
 
     def delete(self, version: str) -> None:
         self._update(edge.UpdateOperation.delete_points_by_filter(_matching("version", [version])))
@@ -170,6 +200,11 @@ class EdgeIndex:
         where: Where = EVERYTHING,
     ) -> list[Hit]:
         dim = schema.stored_dim(dim, self.contract)
+        codes = None if exact or dim < self.contract.dims[0] else self._codes_for(funnel)
+        if codes is not None:
+            hits = self._by_codes(codes, vector, limit, offset, funnel, where)
+            if hits is not None:
+                return hits
         visible = _visible(where)
         funnel = schema.funnel_of(self.contract, funnel)
         prefetches = None
@@ -193,6 +228,56 @@ class EdgeIndex:
         with self._lock:
             found = self._shard.query(request)
         return [Hit(chunk_from(point.payload or {}), point.score) for point in found]
+
+    def _codes_for(self, funnel: Funnel | None) -> Codes | None:
+        """The codes, if they are there for every point and should be used."""
+        codes = self._codes
+        if codes is None or not codes.complete or codes.log_rows > LONGEST_LOG:
+            return None
+        if funnel is None:
+            return codes if codes.rows >= _FEWEST_ROWS else None
+        return codes if (funnel.dim, funnel.quantisation) == _kind(codes) else None
+
+    def _by_codes(
+        self, codes: Codes, vector: Vectors, limit: int, offset: int, funnel: Funnel | None, where: Where
+    ) -> list[Hit] | None:
+        """Candidates by codes, ordered by the full vector; None if too few of them pass the filter."""
+        by_language = Where(languages=where.languages)
+        share = 1.0
+        if where != by_language:
+            share = self._about(where) / max(1, self._about(by_language))
+            if share < _LEAST_SHARE:
+                return None
+        wanted = schema.candidates(limit + offset, funnel or Funnel(codes.compression.dim, CANDIDATES))
+        wanted = int(wanted / share)
+        ids = codes.nearest(vector, wanted, where.languages, max(VISIT_ROWS, 8 * wanted))
+        found = self.order(vector, ids, limit=limit, offset=offset, where=where)
+        return None if len(found) < limit and len(ids) >= wanted else found
+
+    def order(
+        self,
+        vector: Vectors,
+        ids: Sequence[str],
+        *,
+        limit: int,
+        offset: int = 0,
+        where: Where = EVERYTHING,
+    ) -> list[Hit]:
+        request = edge.QueryRequest(
+            limit=limit,
+            offset=offset,
+            query=_nearest(vector, self.contract.dims[0]),
+            filter=edge.Filter(must=[edge.HasIdCondition(set(ids)), _visible(where)]),
+            with_payload=True,
+        )
+        with self._lock:
+            found = self._shard.query(request)
+        return [Hit(chunk_from(point.payload or {}), point.score) for point in found]
+
+    def _about(self, where: Where) -> int:
+        """Points that a filter lets through, estimated."""
+        with self._lock:
+            return self._shard.count(edge.CountRequest(exact=False, filter=_visible(where)))
 
     def search_terms(self, terms: SparseVector, *, limit: int, where: Where = EVERYTHING) -> list[Hit]:
         if not len(terms.indices):
@@ -253,6 +338,110 @@ class EdgeIndex:
             if isinstance(record.vector, dict)
         }
 
+    def compress(self, compression: Compression | None) -> None:
+        if compression == self.contract.compression:
+            return
+        made = None
+        if compression is not None:
+            made = Codes(self._codes_folder(compression), compression)
+            with self._lock:
+                self._next_codes = made  # from here on points are written with it
+            try:
+                self._fill(made)
+                made.wait()
+                if not made.complete:
+                    raise NotPossible("the collection was closed before its codes were made")
+            except BaseException:
+                self._next_codes = None
+                made.close()
+                raise
+        with self._lock:
+            before, self._codes, self._next_codes = self._codes, made, None
+            self.contract = replace(self.contract, compression=compression)
+            self._write_contract()
+        if before is not None:
+            before.close()
+        self._sweep_codes()
+
+    def _open_codes(self) -> Codes | None:
+        """The codes that the contract promises; those of a change that did not come to its end go."""
+        self._sweep_codes()
+        kept = self.contract.compression
+        if kept is None:
+            return None
+        codes = Codes(self._codes_folder(kept), kept)
+        points = self.count()
+        if not points and not codes.complete:
+            codes.finish()
+        if codes.rows < points:  # a point has at least one: files were lost
+            log.error("%s: codes of %s points are missing and made again", self._folder, points - codes.rows)
+            codes.complete = False
+        return codes
+
+    def _codes_folder(self, compression: Compression) -> Path:
+        return self._folder / f"codes-{compression.dim}-{compression.quantisation}"
+
+    def _sweep_codes(self) -> None:
+        kept = self.contract.compression
+        for path in self._folder.glob("codes-*"):
+            if kept is None or path != self._codes_folder(kept):
+                shutil.rmtree(path, ignore_errors=True)
+
+    def _refill(self, codes: Codes) -> None:
+        try:
+            self._fill(codes)
+        except Exception:
+            log.exception("%s: codes were not made; searches do without", self._folder)
+
+    def _fill(self, codes: Codes) -> None:
+        """Make the rows of all points from their stored vectors; incomplete if closed meanwhile."""
+        for ids, languages, vectors in self._stored():
+            schema.check_disk(self._folder, self._free_bytes)
+            codes.add(ids, languages, vectors)
+        if self._closed:
+            return
+        codes.finish()
+        codes.tend(self._ids, self.count)
+
+    def all_vectors(self) -> Iterator[tuple[list[str], list[Vectors]]]:
+        for ids, _, vectors in self._stored():
+            yield ids, vectors
+
+    def _stored(self) -> Iterator[tuple[list[str], list[str], list[Vectors]]]:
+        """Ids, languages and full vectors of all points, some at a time."""
+        full = schema.vector_name(self.contract.dims[0])
+        after: Any = None
+        while True:
+            request = edge.ScrollRequest(
+                offset=after, limit=_FILL_POINTS, with_payload=["language"], with_vector=[full]
+            )
+            with self._lock:
+                if self._closed:
+                    return
+                records, after = self._shard.scroll(request)
+            stored: list[Any] = [record.vector for record in records]
+            if records:
+                yield (
+                    [str(record.id) for record in records],
+                    [(record.payload or {})["language"] for record in records],
+                    [np.array(named[full], np.float32) for named in stored],
+                )
+            if after is None:
+                return
+
+    def _ids(self) -> Iterator[str]:
+        """Of all points."""
+        after: Any = None
+        while not self._closed:
+            request = edge.ScrollRequest(
+                offset=after, limit=_SCROLL_POINTS, with_payload=False, with_vector=False
+            )
+            with self._lock:
+                records, after = self._shard.scroll(request)
+            yield from (str(record.id) for record in records)
+            if after is None:
+                return
+
     def chunks(self, version: str) -> list[Chunk]:
         found: list[Chunk] = []
         after: Any = None
@@ -271,6 +460,11 @@ class EdgeIndex:
                 return sorted(found, key=lambda chunk: chunk.position)
 
     def close(self) -> None:
+        self._closed = True
+        if self._filler is not None:
+            self._filler.join()
+        if self._codes is not None:
+            self._codes.close()
         with self._lock:
             self._shard.flush()
             self._shard.close()
@@ -283,6 +477,10 @@ class EdgeIndex:
         with self._lock:
             response = self._shard.facet(edge.FacetRequest(key, limit=_ALL, exact=True, filter=where))
         return {str(hit.value): hit.count for hit in response.hits if hit.count}  # 0: deleted just now
+
+
+def _kind(codes: Codes) -> tuple[int, str]:
+    return codes.compression.dim, codes.compression.quantisation
 
 
 def _named_terms(terms: SparseVector) -> dict[str, edge.SparseVector]:

@@ -13,7 +13,7 @@ import numpy as np
 from embedder.encoder import Vectors
 from embedder.pooling import require_dim, truncate
 from ingest.errors import DiskFull, WrongEncoder
-from ingest.index.contract import Beside, Between, Contract, Funnel, Where
+from ingest.index.contract import Beside, Between, Contract, Funnel, Quantisation, Where
 
 FIELDS: dict[str, Literal["keyword", "integer"]] = {
     "version": "keyword",
@@ -57,6 +57,12 @@ def funnel_of(contract: Contract, funnel: Funnel | None) -> Funnel:
     if funnel is not None and funnel.dim in contract.dims[1:]:
         return funnel
     return Funnel(contract.dims[-1], CANDIDATES)
+
+
+def quantised(contract: Contract, dim: int) -> Quantisation:
+    """How an engine with quantisation of its own keeps the vectors of a width."""
+    kept = contract.compression
+    return kept.quantisation if kept is not None and kept.dim == dim else "none"
 
 
 def prefixes(stored: Sequence[Any], dim: int, contract: Contract) -> list[list[list[float]]]:

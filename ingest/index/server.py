@@ -1,7 +1,7 @@
 """A Qdrant server, or cluster, through qdrant-client."""
 
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import partial
 from typing import Any, TypeVar
@@ -18,8 +18,10 @@ from ingest.index.contract import (
     EVERYTHING,
     NOTHING_BESIDE,
     Beside,
+    Compression,
     Contract,
     Funnel,
+    Quantisation,
     Where,
     chunk_from,
     payload,
@@ -34,6 +36,16 @@ _DISTANCE = models.Distance.DOT
 """Of unit vectors: the cosine."""
 _MAX_SIM = models.MultiVectorConfig(comparator=models.MultiVectorComparator.MAX_SIM)
 _ALL = 1_000_000
+_QUANTISATION: Mapping[Quantisation, models.ScalarQuantization | models.BinaryQuantization | None] = {
+    "none": None,
+    "int8": models.ScalarQuantization(
+        scalar=models.ScalarQuantizationConfig(type=models.ScalarType.INT8, always_ram=True)
+    ),
+    "binary": models.BinaryQuantization(binary=models.BinaryQuantizationConfig(always_ram=True)),
+}
+"""The server's own, of the prefix that finds candidates."""
+_BY_CODES = models.SearchParams(quantization=models.QuantizationSearchParams(rescore=False))
+"""The full vector orders the candidates: rescoring by the prefix first would read it for nothing."""
 PREFIX = "kalm_"
 """Of our collections' names on the server."""
 
@@ -55,6 +67,8 @@ def drop(client: QdrantClient, name: str) -> None:
 
 class ServerIndex:
     """One collection on a server. Calls are serialised: the client's in-memory engine needs it."""
+
+    has_own_quantisation = True
 
     def __init__(self, name: str, client: QdrantClient, contract: Contract) -> None:
         """Open the collection, or make it. Raises WrongEncoder, IndexUnavailable, IndexDamaged."""
@@ -81,6 +95,7 @@ class ServerIndex:
                     distance=_DISTANCE,
                     multivector_config=_MAX_SIM,
                     datatype=models.Datatype.FLOAT16,
+                    quantization_config=_QUANTISATION[schema.quantised(self.contract, dim)],
                     on_disk=dim == self.contract.dims[0] and len(self.contract.dims) > 1,
                 )
                 for dim in self.contract.dims
@@ -160,6 +175,7 @@ class ServerIndex:
                 using=schema.vector_name(funnel.dim),
                 limit=schema.candidates(limit + offset, funnel),
                 filter=visible,
+                params=_BY_CODES if schema.quantised(self.contract, funnel.dim) != "none" else None,
             )
         found = self._call(
             lambda: (
@@ -177,6 +193,44 @@ class ServerIndex:
             )
         )
         return [Hit(chunk_from(point.payload or {}), point.score) for point in found]
+
+    def order(self, vector: Vectors, ids: Sequence[str], *, limit: int) -> list[Hit]:
+        full = self.contract.dims[0]
+        visible = _visible(EVERYTHING)
+        among = models.Filter(must=[models.HasIdCondition(has_id=list(ids)), visible])
+        query = partial(self._client.query_points, self._name, query=_cut(vector, full), limit=limit)
+        found = self._call(
+            lambda: query(using=schema.vector_name(full), query_filter=among, with_payload=True).points
+        )
+        return [Hit(chunk_from(point.payload or {}), point.score) for point in found]
+
+    def all_vectors(self) -> Iterator[tuple[list[str], list[Vectors]]]:
+        full = schema.vector_name(self.contract.dims[0])
+        after: Any = None
+        while True:
+            page = partial(self._client.scroll, self._name, limit=schema.BATCH_POINTS, with_payload=False)
+            records, after = self._call(partial(page, with_vectors=[full], offset=after))
+            stored: list[Any] = [record.vector for record in records]
+            if records:
+                yield (
+                    [str(record.id) for record in records],
+                    [np.array(named[full], np.float32) for named in stored],
+                )
+            if after is None:
+                return
+
+    def compress(self, compression: Compression | None) -> None:
+        if compression is not None and compression.dim not in self.contract.dims:
+            self.add_dim(compression.dim)
+        changed = replace(self.contract, compression=compression)
+        for dim in self.contract.dims:
+            kind = schema.quantised(changed, dim)
+            if kind == schema.quantised(self.contract, dim):
+                continue
+            quantisation = _QUANTISATION[kind] or models.Disabled.DISABLED
+            diff = {schema.vector_name(dim): models.VectorParamsDiff(quantization_config=quantisation)}
+            self._call(partial(self._client.update_collection, self._name, vectors_config=diff))
+        self._keep(changed)
 
     def search_terms(self, terms: SparseVector, *, limit: int, where: Where = EVERYTHING) -> list[Hit]:
         if not len(terms.indices):

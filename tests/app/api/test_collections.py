@@ -1,13 +1,14 @@
 """Collections: what they promise, and whether ledger and index agree."""
 
 import sqlite3
+import time
 from pathlib import Path
 
 import pytest
 
 from app.client import Client, ServiceError
 from app.keys import hash_key
-from app.schemas import ChunkingChoice, SearchRequest
+from app.schemas import ChunkingChoice, Funnel, SearchRequest, Tuning
 from ingest.pipeline import RECIPE
 from tests.app.conftest import Serve, wait
 
@@ -118,4 +119,35 @@ def test_the_dial_is_measured_and_kept(library: Client) -> None:
     tuning = library.tune("library")
 
     assert tuning.settings[0].agreement == 1
-    assert library.tuning("library") == tuning
+    assert library.tuning("library").settings == tuning.settings
+
+
+def settled(client: Client) -> Tuning:
+    """Once nothing is being applied."""
+    until = time.monotonic() + 60
+    while (found := client.tuning("library")) is None or found.applying is not None:
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    return found
+
+
+def test_a_measured_funnel_is_applied_in_the_background_and_undone(library: Client) -> None:
+    with pytest.raises(ServiceError, match="measure it first"):
+        library.apply_funnel("library", Funnel(dim=64, candidates=25, quantisation="binary"))
+    library.tune("library")
+    before = settled(library)
+    wanted = next(one for one in before.settings if one.quantisation == "binary" and one.dim == 64)
+    assert wanted.candidates is not None
+    funnel = Funnel(dim=64, candidates=wanted.candidates, quantisation="binary")
+
+    library.apply_funnel("library", funnel)
+    applied = settled(library)
+    assert (applied.applied, applied.problem) == (funnel, None)
+    assert library.search(SearchRequest(query="battery", ranking="dense")).hits
+
+    library.undo_funnel("library")
+    undone = settled(library)
+    assert undone.previous == before.previous
+    assert undone.applied != funnel
+    with pytest.raises(ServiceError, match="was not measured"):
+        library.apply_funnel("library", Funnel(dim=64, candidates=7, quantisation="int8"))

@@ -3,9 +3,11 @@ from documents."""
 
 import json
 import string
+import time
 from pathlib import Path
 
 import pytest
+from streamlit.testing.v1 import AppTest
 
 from app.client import Client
 from app.schemas import Hit, SourceInfo
@@ -185,16 +187,42 @@ def test_the_browsers_language_is_taken_if_we_have_it() -> None:
     assert best_language("../x", None) == "en"
 
 
-def test_the_dial_is_measured_and_its_dims_are_applied(library: Client, open_page: Open) -> None:
+def test_the_dial_is_measured_a_way_is_picked_and_undone(library: Client, open_page: Open) -> None:
+    def press(app: AppTest, label: str) -> None:
+        next(button for button in app.button if button.label == label).click().run(timeout=60)
+        assert not app.exception
+        deadline = time.monotonic() + 60
+        while (found := library.tuning("library")) is None or found.applying is not None:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        app.run(timeout=60)
+
+    app = open_page("lab")
+    press(app, "Measure")
+    measured = library.tuning("library")
+    assert measured is not None
+
+    picked = next(one for one in app.selectbox if one.label == "Way to search")
+    binary = next(name for name in picked.options if name.startswith("64 dimensions, 1-bit"))
+    picked.select_index(picked.options.index(binary)).run(timeout=60)
+    press(app, "Search this way")
+    applied = library.tuning("library")
+    assert applied is not None
+    assert applied.applied is not None
+    assert (applied.applied.dim, applied.applied.quantisation) == (64, "binary")
+    assert any("by 64 dimensions (1-bit)" in one.value for one in app.info)
+
+    press(app, "Undo")
+    undone = library.tuning("library")
+    assert undone is not None
+    assert undone.previous == measured.previous
+
+
+def test_stored_dims_are_applied(library: Client, open_page: Open) -> None:
     app = open_page("lab")
     assert app.multiselect[0].value == [64]
 
-    app.button[1].click().run(timeout=60)
-    assert not app.exception
-    assert app.success or any("keeps 99 %" in one.value for one in app.info)
-    assert library.tuning("library") is not None
-
     app.multiselect[0].set_value([64, 128])
-    app.button[0].click().run(timeout=60)
+    next(button for button in app.button if button.label == "Apply").click().run(timeout=60)
     assert not app.exception
     assert library.collections()[0].dims == [256, 128, 64]
