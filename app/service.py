@@ -4,13 +4,17 @@ import fcntl
 import logging
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO, TextIO
 
 import embedder
+from app.adaptation.serving import Owner, Serving
+from app.adaptation.store import Store
+from app.adaptation.trainings import Means, Trainings
 from app.evaluation.runs import Evaluations
 from app.llm import LanguageModel
 from app.settings import Settings, reveal
@@ -19,18 +23,19 @@ from embedder.queue import QueuedEncoder
 from ingest.check import Report, check, repair
 from ingest.database import Database
 from ingest.errors import IndexLocked, IngestError, NotPossible, SourceGone, UnknownDocument, WrongEncoder
-from ingest.index import Location, drop_index, open_index, stored_contract
+from ingest.index import Location
 from ingest.index.contract import Chunking, Contract
 from ingest.intake import Intake
 from ingest.jobs import Job, Jobs
 from ingest.keeper import Keeper
 from ingest.ledger import Ledger
-from ingest.pipeline import Shelf, contract_of, remove
+from ingest.pipeline import Shelf, contract_of, on_shelf, remove
 from ingest.places import Place
 from ingest.plan import Plan, plan
 from ingest.records import Chunk, Picture, Source
 from ingest.runner import DOCUMENTS_AT_ONCE, Runner
 from ingest.schedule import NamedSource, Schedule
+from ingest.shadow import switching
 from ingest.sources import Originals
 from ingest.stores import Stores
 from ingest.tuning import Tuning, Tunings, tune
@@ -64,6 +69,16 @@ class Limits:
     """Schemes of the stores that may be."""
 
 
+@dataclass(frozen=True, slots=True)
+class Training:
+    """What trainings get."""
+
+    folder: Path
+    means: Means
+    load: Callable[[str], Encoder]
+    """A model's folder -> its encoder, on the service's device."""
+
+
 class Service:
     """Everything that is open in this process. Safe from several threads."""
 
@@ -77,6 +92,7 @@ class Service:
         reader: ParseWorker,
         llm: LanguageModel | None,
         limits: Limits,
+        training: Training,
         claim: TextIO,
     ) -> None:
         self.encoder = QueuedEncoder(encoder)
@@ -84,6 +100,11 @@ class Service:
         self.ledger = Ledger(database)
         self.jobs = Jobs(database)
         self.evaluations = Evaluations(database, self.ledger, self.shelf)
+        store = Store(database)
+        self._serving = Serving(store, location, training.folder, self.encoder, training.load)
+        self.trainings = Trainings(
+            store, training.folder, self._serving, training.means, self.shelf, self.serve
+        )
         self._tunings = Tunings(database)
         self.llm = llm
         self.limits = limits
@@ -140,6 +161,7 @@ class Service:
                 settings.allow_urls,
                 tuple(settings.stores),
             ),
+            _training(settings),
             claim,
         )
 
@@ -148,17 +170,18 @@ class Service:
         self._runner.start()
         self._keeper.start()
         self.evaluations.start()
+        self.trainings.start()
 
     def close(self) -> None:
         """Stop in good order; a document being written is taken up at the next start."""
+        self.trainings.stop()
         self.evaluations.stop()
         self._keeper.stop()
         self._runner.stop()
         self.encoder.close()
         self._parsers.close()
         self.reader.close()
-        for shelf in self._shelves.values():
-            shelf.index.close()
+        self._serving.close()
         self._database.close()
         self._claim.close()
 
@@ -170,8 +193,7 @@ class Service:
         """Make and open a collection; one that is there is opened as it is. Raises NotPossible."""
         with self._opening:
             if name not in self.ledger.collections():
-                contract = contract_of(self.encoder, chunking, dims)
-                open_index(name, contract, self.location).close()
+                self._serving.index(name, None, contract_of(self.encoder, chunking, dims))
                 self.ledger.add_collection(name)
         return self.shelf(name)
 
@@ -180,27 +202,47 @@ class Service:
         with self._opening:
             if name not in self._shelves:
                 self.ledger.require_collection(name)
-                index = open_index(name, contract_of(self.encoder), self.location)
-                tuned = self._tunings.get(name)
-                shelf = Shelf(name, index, self.encoder, self.ledger, tuned.chosen if tuned else None)
+                shelf = self._shelf_of(name, self._serving.owner(name))
                 for lost in repair(shelf).lost:
                     log.error("%s: points of %s are missing; ingest it again", name, lost.name)
                 self._shelves[name] = shelf
             return self._shelves[name]
+
+    def _shelf_of(self, name: str, owner: Owner) -> Shelf:
+        index, tuned = self._serving.index(name, owner), self._tunings.get(name)
+        funnel = tuned.chosen if tuned else None
+        if funnel is not None and funnel.dim not in index.contract.dims:
+            funnel = None  # measured with another encoder
+        return Shelf(name, index, self._serving.encoder(owner), self.ledger, funnel)
+
+    def serve(self, name: str, owner: Owner) -> None:
+        """Serve a collection from another index, brought up to date first; searches go on meanwhile.
+
+        Raises UnknownCollection, NotPossible, WrongEncoder, StoreError; then it is served as before.
+        """
+        before = self._serving.owner(name)
+        if owner == before:
+            return
+        try:
+            served = self.shelf(name)
+        except WrongEncoder:  # its passages can still be read: the way back from a model that is gone
+            index = self._serving.index(name, before, self._serving.stored(name))
+            served = Shelf(name, index, self._serving.encoder(owner), self.ledger)
+        shadow = self.trainings.open_shadow(name, owner, served)
+        with switching(shadow, served), self._opening:
+            self._serving.serve(name, owner)
+            self._shelves[name] = self._shelf_of(name, owner)
 
     def contract(self, name: str) -> tuple[Contract, str | None]:
         """What a collection promises; and what to do if another encoder built it."""
         try:
             return self.shelf(name).index.contract, None
         except WrongEncoder as error:
-            stored = stored_contract(name, self.location)
-            assert stored is not None  # it was refused for what it says
-            return stored, str(error)
+            return self._serving.stored(name), str(error)
 
     def check(self, name: str, *, mend: bool) -> Report:
         """Compare a collection's ledger with its index; `mend` also makes them agree."""
-        shelf = self.shelf(name)
-        return repair(shelf) if mend else check(shelf)
+        return on_shelf(partial(self.shelf, name), repair if mend else check)
 
     def tuning(self, name: str) -> Tuning | None:
         """The last measured dial of a collection. Raises UnknownCollection."""
@@ -220,10 +262,11 @@ class Service:
         """Store these prefixes beside the full vector, cut from it: none is encoded. Raises NotPossible."""
         shelf = self.shelf(name)
         full, *stored = shelf.index.contract.dims
-        unknown = [dim for dim in dims if dim not in self.encoder.dims]
+        encoder = shelf.encoder
+        unknown = [dim for dim in dims if dim not in encoder.dims]
         if unknown:
-            known = ", ".join(map(str, self.encoder.dims))
-            raise NotPossible(f"{self.encoder.name} has {known} dims, not {', '.join(map(str, unknown))}")
+            known = ", ".join(map(str, encoder.dims))
+            raise NotPossible(f"{encoder.name} has {known} dims, not {', '.join(map(str, unknown))}")
         wanted = set(dims) - {full}
         for dim in sorted(wanted - set(stored)):
             shelf.index.add_dim(dim)
@@ -235,26 +278,28 @@ class Service:
         """Drop a collection with its points. Raises UnknownCollection."""
         self.ledger.require_collection(name)
         with self._opening:
+            self.trainings.forget(name)
             self.ledger.remove_collection(name)
-            shelf = self._shelves.pop(name, None)
-            if shelf is not None:
-                shelf.index.close()
-            drop_index(name, self.location)
+            self._shelves.pop(name, None)
+            self._serving.drop(name, None)
 
     # documents and jobs
 
     def delete_document(self, document: str) -> None:
         """Raises UnknownDocument."""
         row = self.ledger.document(document)
-        remove(document, self.shelf(row.collection))
+        self._remove(document, row.collection)
 
     def delete_documents(self, collection: str, documents: Sequence[str]) -> int:
         """Delete those of `documents` that are still in the collection; how many were."""
-        shelf = self.shelf(collection)
+        self.shelf(collection)
         rows = self.ledger.documents_by_id(collection, documents)
         for row in rows:
-            remove(row.id, shelf)
+            self._remove(row.id, collection)
         return len(rows)
+
+    def _remove(self, document: str, collection: str) -> None:
+        on_shelf(partial(self.shelf, collection), partial(remove, document))
 
     def rerun(self, collection: str, documents: Sequence[str]) -> Job:
         """Queue documents once more, from where they came. Raises UnknownDocument if none is left."""
@@ -356,6 +401,22 @@ def _encoder(settings: Settings) -> Encoder:
         key = reveal(settings.encoder_api_key)
         return embedder.connect(settings.encoder_url, settings.model, api_key=key)
     return embedder.load(settings.model, settings.device, settings.precision, threads=settings.threads)
+
+
+def _training(settings: Settings) -> Training:
+    trainable = settings.model != "fake" and settings.encoder_url is None
+    return Training(
+        settings.data_dir / "trainings",
+        Means(
+            base=settings.model if trainable else "",
+            device=settings.device,
+            threads=settings.training_threads or max(1, (os.cpu_count() or 1) // 2),
+            llm_url=settings.llm_url or "",
+            llm_model=settings.llm_model,
+            api_key=reveal(settings.llm_api_key) or "",
+        ),
+        lambda folder: embedder.load(folder, settings.device, settings.precision, threads=settings.threads),
+    )
 
 
 def claim_folder(folder: Path) -> TextIO:
