@@ -160,7 +160,7 @@ class AdaptCommand:
     """From documents or pairs to a model that finds them better, compared with its base. The same command
     goes on where a killed one was."""
 
-    order: OmitArgPrefixes[AdaptConfig]
+    order: Annotated[AdaptConfig, tyro.conf.arg(name="")]
     api_key_file: Path | None = None
     """The language model's."""
 
@@ -172,10 +172,9 @@ class AdaptCommand:
         folder = adapt(self.order, api_key=key)
         for gain in Adaptation(self.order.output).comparison() or []:
             whose = gain["language"] or "all"
-            say(
-                f"{gain['task']:<10}{gain['dim']:>5}  {whose:<8}{gain['base']:.4f} -> {gain['candidate']:.4f}  "
-                f"{gain['difference']:+.4f} ({gain['low']:+.4f} to {gain['high']:+.4f})"
-            )
+            means = f"{gain['base']:.4f} -> {gain['candidate']:.4f}"
+            difference = f"{gain['difference']:+.4f} ({gain['low']:+.4f} to {gain['high']:+.4f})"
+            say(f"{gain['task']:<10}{gain['dim']:>5}  {whose:<8}{means}  {difference}")
         say(f"the model is in {folder}")
 
 
