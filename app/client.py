@@ -6,6 +6,7 @@ from typing import Any, BinaryIO, Self, TypeVar
 import httpx
 from pydantic import BaseModel, TypeAdapter
 
+from app.adaptation.schemas import NewTraining, Training, TrainingAction, TrainingDetail
 from app.evaluation.schemas import (
     Comparison,
     Feedback,
@@ -57,6 +58,8 @@ TIMEOUT_S = 30.0
 LOOK_TIMEOUT_S = 120.0
 MEASURE_TIMEOUT_S = 900.0
 """Reading a large file, or comparing a large collection."""
+SWITCH_TIMEOUT_S = 600.0
+"""Encoding what came since an index was built."""
 ANSWER_TIMEOUT_S = 180.0
 """Between two pieces of an answer: a language model may think for long."""
 
@@ -352,6 +355,50 @@ class Client:
 
     def give_feedback(self, feedback: Feedback) -> None:
         self._send("POST", "/v1/feedback", json=feedback.model_dump())
+
+    def trainings(self, collection: str | None = None) -> list[Training]:
+        """Newest first."""
+        response = self._send("GET", "/v1/trainings", params=_given(collection=collection))
+        return TypeAdapter(list[Training]).validate_json(response.content)
+
+    def training(self, training: str) -> TrainingDetail:
+        return self._get(f"/v1/trainings/{training}", TrainingDetail)
+
+    def bases(self) -> list[str]:
+        """Models on the service's machine that can be trained."""
+        return TypeAdapter(list[str]).validate_json(self._send("GET", "/v1/trainings/bases").content)
+
+    def train(
+        self,
+        new: NewTraining,
+        pairs: Sequence[tuple[str, BinaryIO]] = (),
+        personas: BinaryIO | None = None,
+    ) -> Training:
+        """Queue a training; `pairs` (name, content) are training data to learn from as well."""
+        files = [("pairs", file) for file in pairs]
+        files += [("personas", ("personas.txt", personas))] if personas is not None else []
+        response = self._send(
+            "POST",
+            "/v1/trainings",
+            data={"settings": new.model_dump_json()},
+            files=files or None,
+            timeout=LOOK_TIMEOUT_S,
+        )
+        return Training.model_validate_json(response.content)
+
+    def act_on_training(self, training: str, action: TrainingAction) -> Training:
+        """Cancel, resume, index, or promote; the last brings its index up to date first."""
+        response = self._send("POST", f"/v1/trainings/{training}/{action}", timeout=SWITCH_TIMEOUT_S)
+        return Training.model_validate_json(response.content)
+
+    def roll_back(self, collection: str) -> Collection:
+        """Serve a collection from what was served before."""
+        response = self._send("POST", f"/v1/collections/{collection}/rollback", timeout=SWITCH_TIMEOUT_S)
+        return Collection.model_validate_json(response.content)
+
+    def delete_training(self, training: str) -> None:
+        """With its model and index."""
+        self._send("DELETE", f"/v1/trainings/{training}")
 
     def _get(self, path: str, model: type[M], **query: Any) -> M:
         return model.model_validate_json(self._send("GET", path, params=query).content)

@@ -4,13 +4,17 @@ import fcntl
 import logging
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO, TextIO
 
 import embedder
+from app.adaptation.serving import Owner, Serving
+from app.adaptation.store import Store
+from app.adaptation.trainings import Means, Trainings
 from app.dial import Dials
 from app.evaluation.runs import Evaluations
 from app.llm import LanguageModel
@@ -21,18 +25,19 @@ from embedder.reranker import Reranker, RerankServer
 from ingest.check import Report, check, repair
 from ingest.database import Database
 from ingest.errors import IndexLocked, IngestError, NotPossible, SourceGone, UnknownDocument, WrongEncoder
-from ingest.index import Location, drop_index, open_index, stored_contract
+from ingest.index import Location
 from ingest.index.contract import Chunking, Contract, Funnel
 from ingest.intake import Intake
 from ingest.jobs import Job, Jobs
 from ingest.keeper import Keeper
 from ingest.ledger import Ledger
-from ingest.pipeline import Shelf, catch_up, contract_of, relabel, remove
+from ingest.pipeline import Shelf, catch_up, contract_of, on_shelf, relabel, remove
 from ingest.places import INSIDE, Place
 from ingest.plan import Plan, plan
 from ingest.records import NOTHING_GIVEN, Chunk, Given, Groups, Picture, Source, document_id
 from ingest.runner import DOCUMENTS_AT_ONCE, Runner
 from ingest.schedule import NamedSource, Schedule
+from ingest.shadow import switching
 from ingest.sources import Originals
 from ingest.stores import Stores
 from ingest.tuning import Tuning
@@ -72,6 +77,16 @@ class Limits:
     """Schemes of the stores that may be."""
 
 
+@dataclass(frozen=True, slots=True)
+class Training:
+    """What trainings get."""
+
+    folder: Path
+    means: Means
+    load: Callable[[str], Encoder]
+    """A model's folder -> its encoder, on the service's device."""
+
+
 class Service:
     """Everything that is open in this process. Safe from several threads."""
 
@@ -85,6 +100,7 @@ class Service:
         reader: ParseWorker,
         llm: LanguageModel | None,
         limits: Limits,
+        training: Training,
         claim: TextIO,
         reranker: Reranker | None = None,
     ) -> None:
@@ -93,6 +109,11 @@ class Service:
         self.ledger = Ledger(database)
         self.jobs = Jobs(database)
         self.evaluations = Evaluations(database, self.ledger, self.shelf)
+        store = Store(database)
+        self._serving = Serving(store, location, training.folder, self.encoder, training.load)
+        self.trainings = Trainings(
+            store, training.folder, self._serving, training.means, self.shelf, self.serve
+        )
         self.dials = Dials(database, self.shelf, self._use)
         self.llm = llm
         self.limits = limits
@@ -150,6 +171,7 @@ class Service:
                 settings.allow_urls,
                 tuple(settings.stores),
             ),
+            _training(settings),
             claim,
             _reranker(settings),
         )
@@ -159,17 +181,18 @@ class Service:
         self._runner.start()
         self._keeper.start()
         self.evaluations.start()
+        self.trainings.start()
 
     def close(self) -> None:
         """Stop in good order; a document being written is taken up at the next start."""
+        self.trainings.stop()
         self.evaluations.stop()
         self._keeper.stop()
         self._runner.stop()
         self.encoder.close()
         self._parsers.close()
         self.reader.close()
-        for shelf in self._shelves.values():
-            shelf.index.close()
+        self._serving.close()
         self._database.close()
         self._claim.close()
 
@@ -181,8 +204,7 @@ class Service:
         """Make and open a collection; one that is there is opened as it is. Raises NotPossible."""
         with self._opening:
             if name not in self.ledger.collections():
-                contract = contract_of(self.encoder, chunking, dims)
-                open_index(name, contract, self.location).close()
+                self._serving.index(name, None, contract_of(self.encoder, chunking, dims))
                 self.ledger.add_collection(name)
         return self.shelf(name)
 
@@ -191,10 +213,7 @@ class Service:
         with self._opening:
             if name not in self._shelves:
                 self.ledger.require_collection(name)
-                index = open_index(name, contract_of(self.encoder), self.location)
-                tuned = self.dials.get(name)
-                funnel = tuned.applied if tuned else None
-                shelf = Shelf(name, index, self.encoder, self.ledger, funnel, self.reranker)
+                shelf = self._shelf_of(name, self._serving.owner(name))
                 if behind := catch_up(shelf):
                     log.info("%s: labels of %d texts were written beside their points", name, behind)
                 for lost in repair(shelf).lost:
@@ -207,19 +226,41 @@ class Service:
         """The open collection as `groups` see it; errors as for `shelf`."""
         return replace(self.shelf(name), sees=groups)
 
+    def _shelf_of(self, name: str, owner: Owner) -> Shelf:
+        index, tuned = self._serving.index(name, owner), self.dials.get(name)
+        funnel = tuned.applied if tuned else None
+        if funnel is not None and funnel.dim not in index.contract.dims:
+            funnel = None  # measured with another encoder
+        return Shelf(name, index, self._serving.encoder(owner), self.ledger, funnel, self.reranker)
+
+    def serve(self, name: str, owner: Owner) -> None:
+        """Serve a collection from another index, brought up to date first; searches go on meanwhile.
+
+        Raises UnknownCollection, NotPossible, WrongEncoder, StoreError; then it is served as before.
+        """
+        before = self._serving.owner(name)
+        if owner == before:
+            return
+        try:
+            served = self.shelf(name)
+        except WrongEncoder:  # its passages can still be read: the way back from a model that is gone
+            index = self._serving.index(name, before, self._serving.stored(name))
+            served = Shelf(name, index, self._serving.encoder(owner), self.ledger)
+        shadow = self.trainings.open_shadow(name, owner, served)
+        with switching(shadow, served), self._opening:
+            self._serving.serve(name, owner)
+            self._shelves[name] = self._shelf_of(name, owner)
+
     def contract(self, name: str) -> tuple[Contract, str | None]:
         """What a collection promises; and what to do if another encoder built it."""
         try:
             return self.shelf(name).index.contract, None
         except WrongEncoder as error:
-            stored = stored_contract(name, self.location)
-            assert stored is not None  # it was refused for what it says
-            return stored, str(error)
+            return self._serving.stored(name), str(error)
 
     def check(self, name: str, *, mend: bool) -> Report:
         """Compare a collection's ledger with its index; `mend` also makes them agree."""
-        shelf = self.shelf(name)
-        return repair(shelf) if mend else check(shelf)
+        return on_shelf(partial(self.shelf, name), repair if mend else check)
 
     def tuning(self, name: str) -> Tuning | None:
         """The last measured dial of a collection. Raises UnknownCollection."""
@@ -249,10 +290,11 @@ class Service:
         """Store these prefixes beside the full vector, cut from it: none is encoded. Raises NotPossible."""
         shelf = self.shelf(name)
         full, *stored = shelf.index.contract.dims
-        unknown = [dim for dim in dims if dim not in self.encoder.dims]
+        encoder = shelf.encoder
+        unknown = [dim for dim in dims if dim not in encoder.dims]
         if unknown:
-            known = ", ".join(map(str, self.encoder.dims))
-            raise NotPossible(f"{self.encoder.name} has {known} dims, not {', '.join(map(str, unknown))}")
+            known = ", ".join(map(str, encoder.dims))
+            raise NotPossible(f"{encoder.name} has {known} dims, not {', '.join(map(str, unknown))}")
         wanted = set(dims) - {full}
         for dim in sorted(wanted - set(stored)):
             shelf.index.add_dim(dim)
@@ -264,11 +306,10 @@ class Service:
         """Drop a collection with its points. Raises UnknownCollection."""
         self.ledger.require_collection(name)
         with self._opening:
+            self.trainings.forget(name)
             self.ledger.remove_collection(name)
-            shelf = self._shelves.pop(name, None)
-            if shelf is not None:
-                shelf.index.close()
-            drop_index(name, self.location)
+            self._shelves.pop(name, None)
+            self._serving.drop(name, None)
 
     # documents and jobs
 
@@ -277,22 +318,25 @@ class Service:
     def delete_document(self, document: str, groups: Groups) -> None:
         """Raises UnknownDocument."""
         row = self.ledger.document(document, groups)
-        remove(document, self.shelf(row.collection))
+        self._remove(document, row.collection)
 
     def delete_documents(self, collection: str, documents: Sequence[str], groups: Groups) -> int:
         """Delete those of `documents` that are still in the collection; how many were."""
-        shelf = self.shelf(collection)
+        self.shelf(collection)
         rows = self.ledger.documents_by_id(collection, documents, groups)
         for row in rows:
-            remove(row.id, shelf)
+            self._remove(row.id, collection)
         return len(rows)
+
+    def _remove(self, document: str, collection: str) -> None:
+        on_shelf(partial(self.shelf, collection), partial(remove, document))
 
     def label(self, collection: str, documents: Sequence[str], given: Given, groups: Groups) -> int:
         """Say something else of documents; how many there are. Raises NotYours for others' groups."""
         _check_groups(given, groups)
-        shelf = self.shelf(collection)
+        self.shelf(collection)
         rows = self.ledger.documents_by_id(collection, documents, groups)
-        relabel([row.id for row in rows], given, shelf)
+        on_shelf(partial(self.shelf, collection), partial(relabel, [row.id for row in rows], given))
         return len(rows)
 
     def rerun(self, collection: str, documents: Sequence[str], groups: Groups) -> Job:
@@ -453,6 +497,22 @@ def _reranker(settings: Settings) -> Reranker | None:
         model=settings.reranker_model,
         api_key=reveal(settings.reranker_api_key),
         timeout_s=settings.reranker_timeout_s,
+    )
+
+
+def _training(settings: Settings) -> Training:
+    trainable = settings.model != "fake" and settings.encoder_url is None
+    return Training(
+        settings.data_dir / "trainings",
+        Means(
+            base=settings.model if trainable else "",
+            device=settings.device,
+            threads=settings.training_threads or max(1, (os.cpu_count() or 1) // 2),
+            llm_url=settings.llm_url or "",
+            llm_model=settings.llm_model,
+            api_key=reveal(settings.llm_api_key) or "",
+        ),
+        lambda folder: embedder.load(folder, settings.device, settings.precision, threads=settings.threads),
     )
 
 

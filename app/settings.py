@@ -31,6 +31,9 @@ class Settings(BaseSettings):
     threads: int | None = Field(default=None, ge=1)
     """CPU threads of the encoder; None leaves it to torch."""
 
+    training_threads: int | None = Field(default=None, ge=1)
+    """CPU threads of a training, which runs in a process of its own; None is half of the cores."""
+
     host: str = "127.0.0.1"
     """Address the service listens on; anything but loopback needs a key."""
     port: int = 8460

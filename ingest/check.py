@@ -47,8 +47,8 @@ class Report:
 
 
 def check(shelf: Shelf) -> Report:
-    """Compare; nothing is changed."""
-    with shelf.changing:
+    """Compare; nothing is changed. Raises Moved."""
+    with shelf.change():
         return _compare(shelf)
 
 
@@ -58,7 +58,7 @@ def repair(shelf: Shelf) -> Report:
     Points of unknown versions go, hidden ones are shown. A version that lacks points is given up: its
     documents say so and are ingested again by the next job that holds them.
     """
-    with shelf.changing:
+    with shelf.change():
         report = _compare(shelf)
         for version in report.unknown:
             shelf.index.delete(version)

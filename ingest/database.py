@@ -129,6 +129,19 @@ CREATE TABLE IF NOT EXISTS run_results (
     position INTEGER NOT NULL, result TEXT NOT NULL,
     PRIMARY KEY (run, position)
 );
+CREATE TABLE IF NOT EXISTS trainings (
+    id TEXT PRIMARY KEY,
+    collection TEXT NOT NULL, settings TEXT NOT NULL, base TEXT NOT NULL,
+    state TEXT NOT NULL, problem TEXT,
+    created TEXT NOT NULL, begun TEXT, finished TEXT
+);
+CREATE TABLE IF NOT EXISTS shadows (
+    training TEXT PRIMARY KEY REFERENCES trainings(id) ON DELETE CASCADE,
+    collection TEXT NOT NULL REFERENCES collections(name) ON DELETE CASCADE,
+    state TEXT NOT NULL, problem TEXT,
+    done INTEGER NOT NULL DEFAULT 0, total INTEGER NOT NULL DEFAULT 0,
+    agreement TEXT, served INTEGER NOT NULL DEFAULT 0, replaces TEXT
+);
 """
 
 _VERSION = 2

@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Literal, Protocol
+from typing import Literal, Protocol, TypeVar
 
 import embedder
 from embedder.encoder import Encoder, Vectors
@@ -42,10 +42,15 @@ _TRIES = 3
 """Until a document's points must have stayed."""
 
 Parse = Callable[[Document], Sequence[Element]]
+R = TypeVar("R")
 
 
 class Interrupted(Exception):
     """The service is stopping; the document is taken up again at the next start."""
+
+
+class Moved(Exception):
+    """The collection is served from another index by now: open it again, and do the same there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +72,16 @@ class Shelf:
     writing: set[str] = field(default_factory=set, compare=False, repr=False)
     """Versions that are being ingested: a check leaves them alone."""
     written: threading.Condition = field(default_factory=threading.Condition, compare=False, repr=False)
+    retired: threading.Event = field(default_factory=threading.Event, compare=False, repr=False)
+    """Set once the collection is served from another index: searches that began here still end here."""
 
     @contextmanager
     def writes(self, version: str) -> Iterator[None]:
-        """Only one thread ingests a version at a time: a copy of the same content finds it done."""
+        """Only one thread ingests a version at a time: a copy of the same content finds it done. Raises
+        Moved."""
         with self.written:
             self.written.wait_for(lambda: version not in self.writing)
+            self._require_served()
             self.writing.add(version)
         try:
             yield
@@ -80,6 +89,26 @@ class Shelf:
             with self.written:
                 self.writing.discard(version)
                 self.written.notify_all()
+
+    @contextmanager
+    def change(self) -> Iterator[None]:
+        """Nobody else brings index and ledger from one state to the next meanwhile. Raises Moved."""
+        with self.changing:
+            self._require_served()
+            yield
+
+    def _require_served(self) -> None:
+        if self.retired.is_set():
+            raise Moved
+
+
+def on_shelf(open_shelf: Callable[[], Shelf], act: Callable[[Shelf], R]) -> R:
+    """What `act` does with an open collection, done again with the next one if it moves meanwhile."""
+    while True:
+        try:
+            return act(open_shelf())
+        except Moved:
+            continue
 
 
 def contract_of(
@@ -161,7 +190,7 @@ def ingest(document: Document, shelf: Shelf, parse: Parse, watch: Watch) -> Repo
     Points are written hidden and counted before the ledger publishes them in one transaction; only
     then does the old version go. Whatever kills the process in between, searches see one whole
     version, and the next run finishes the work. Raises IngestError if the document can't be read,
-    StoreError if nothing can be written now, Interrupted once the service is stopping.
+    StoreError if nothing can be written now, Interrupted once the service is stopping, Moved.
     """
     version = document.version(shelf.index.contract.recipe)
     with shelf.writes(version):
@@ -218,7 +247,7 @@ def publish(
 
     None if points are missing: another document let go of the same content meanwhile, and they went along.
     """
-    with shelf.changing:
+    with shelf.change():
         before = shelf.ledger.published_version(document.id)
         known = shelf.ledger.chunks_of(version)
         if shelf.index.count(version) != (described.chunks if described else known):
@@ -233,8 +262,8 @@ def publish(
 
 
 def remove(document: str, shelf: Shelf) -> None:
-    """Take a document (id) out: gone for searches at once, its points right after."""
-    with shelf.changing:
+    """Take a document (id) out: gone for searches at once, its points right after. Raises Moved."""
+    with shelf.change():
         version = shelf.ledger.published_version(document)
         shelf.ledger.remove_document(document)
         if version is not None:
@@ -255,8 +284,9 @@ def relabel(documents: Sequence[str], given: Given, shelf: Shelf) -> None:
     """Say something else of documents (ids): it holds from here on, and nothing is encoded.
 
     What becomes hidden is so at once: the ledger decides. What becomes findable is, once the index says so.
+    Raises Moved.
     """
-    with shelf.changing:
+    with shelf.change():
         _label(shelf.ledger.relabel(shelf.name, documents, given), shelf)
 
 

@@ -8,13 +8,15 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 
 from embedder.errors import Draining, Overloaded, ServerFailed
 from ingest.archives import Unpacked
 from ingest.errors import DiskFull, IndexUnavailable, IngestError, LeftOut, ParseLimit, StoreError
 from ingest.intake import Intake
 from ingest.jobs import Item, Job, Jobs, Work
-from ingest.pipeline import Interrupted, Parse, Shelf, ingest, relabel, remove
+from ingest.ledger import Ledger
+from ingest.pipeline import Interrupted, Moved, Parse, Shelf, ingest, on_shelf, relabel, remove
 from ingest.places import Place
 from ingest.plan import guard, missing
 from ingest.records import NOTHING_GIVEN, Source, Stage, document_id
@@ -83,12 +85,15 @@ class Runner:
                 listing = self._intake.listing(job.place, job.collection, shelf.index.contract.recipe)
                 if job.given != NOTHING_GIVEN:
                     unchanged = [document_id(job.collection, source) for source in listing.unchanged]
-                    relabel(unchanged, job.given, shelf)
+                    on_shelf(
+                        partial(self._open_shelf, job.collection),
+                        partial(relabel, unchanged, job.given),
+                    )
                 self._jobs.list_items(job.id, listing.sources, listing.unchanged)
-            self._run_items(job, shelf)
+            self._run_items(job)
             if self._jobs.get(job.id).state == "running":
                 if job.sync and job.place is not None:
-                    self._remove_missing(job, job.place, shelf)
+                    self._remove_missing(job, job.place, shelf.ledger)
                 self._jobs.finish(job.id, "done")
         except (Interrupted, Draining):
             log.info("job %s goes on at the next start", job.id)
@@ -100,7 +105,7 @@ class Runner:
             log.error("job %s stopped: %s", job.id, error, exc_info=not expected)
             self._jobs.finish(job.id, "stopped", str(error) if expected else _unexpected(error))
 
-    def _run_items(self, job: Job, shelf: Shelf) -> None:
+    def _run_items(self, job: Job) -> None:
         """Raises what would hit every document, once all those at hand have ended."""
         halt = threading.Event()
 
@@ -108,7 +113,7 @@ class Runner:
             try:
                 while not halt.is_set():
                     if item := self._claim(job):
-                        self._run_item(job, item, shelf)
+                        self._run_item(job, item, self._open_shelf(job.collection))
                     elif not self._jobs.is_busy(job.id):
                         return
                     else:  # what is running may be an archive, and make more to do
@@ -145,6 +150,8 @@ class Runner:
         except (Interrupted, Draining, StoreError, ServerFailed, Overloaded, sqlite3.Error):
             self._jobs.release_item(job.id, item.position)
             raise
+        except Moved:
+            self._jobs.release_item(job.id, item.position)
         except IngestError as error:
             log.warning("job %s: %s", job.id, error)
             self._fail(job, item, shelf, error.code, str(error))
@@ -176,24 +183,27 @@ class Runner:
                     job.collection, refused.source, refused.error.code, str(refused.error), job.given
                 )
         if found.problem is None:
-            remove(document_id(job.collection, item.source), shelf)
+            self._remove(document_id(job.collection, item.source), job.collection)
         else:
             shelf.ledger.record_failure(
                 job.collection, item.source, found.problem.code, str(found.problem), job.given
             )
         self._jobs.unpack_item(job.id, item.position, found)
 
-    def _remove_missing(self, job: Job, place: Place, shelf: Shelf) -> None:
+    def _remove_missing(self, job: Job, place: Place, ledger: Ledger) -> None:
         """Take out documents that came from `place` and are not in this job's listing."""
         present = {
             item.source.uri for item in self._jobs.items(job.id) if item.outcome not in {"removed", "skipped"}
         }
-        gone = missing(place, job.collection, shelf.ledger, present)
+        gone = missing(place, job.collection, ledger, present)
         if not job.force:
-            guard(place, job.collection, shelf.ledger, len(gone), is_empty=not present)
+            guard(place, job.collection, ledger, len(gone), is_empty=not present)
         for row in gone:
-            remove(row.id, shelf)
+            self._remove(row.id, job.collection)
             self._jobs.add_removed(job.id, Source(row.uri, row.name, row.path))
+
+    def _remove(self, document: str, collection: str) -> None:
+        on_shelf(partial(self._open_shelf, collection), partial(remove, document))
 
 
 class _Room:

@@ -1,4 +1,4 @@
-"""`python -m training COMMAND`: synthesize, mine, train, evaluate, soup, export, verify, scratch."""
+"""`python -m training COMMAND`: synthesize, mine, train, evaluate, soup, export, verify, adapt, scratch."""
 
 import json
 import logging
@@ -11,6 +11,7 @@ import tyro
 from tyro.conf import OmitArgPrefixes, OmitSubcommandPrefixes, Positional
 
 from embedder.errors import EncoderError
+from training.adaptation import AdaptConfig
 from training.config import RECIPES, MineConfig, ScratchConfig, SynthesizeConfig, TaskSettings, TrainConfig
 from training.errors import TrainingError
 
@@ -155,6 +156,29 @@ class VerifyCommand:
 
 
 @dataclass(frozen=True)
+class AdaptCommand:
+    """From documents or pairs to a model that finds them better, compared with its base. The same command
+    goes on where a killed one was."""
+
+    order: Annotated[AdaptConfig, tyro.conf.arg(name="")]
+    api_key_file: Path | None = None
+    """The language model's."""
+
+    def run(self) -> None:
+        from training.adapt import adapt
+        from training.adaptation import Adaptation
+
+        key = self.api_key_file.read_text(encoding="utf-8").strip() if self.api_key_file else ""
+        folder = adapt(self.order, api_key=key)
+        for gain in Adaptation(self.order.output).comparison() or []:
+            whose = gain["language"] or "all"
+            means = f"{gain['base']:.4f} -> {gain['candidate']:.4f}"
+            difference = f"{gain['difference']:+.4f} ({gain['low']:+.4f} to {gain['high']:+.4f})"
+            say(f"{gain['task']:<10}{gain['dim']:>5}  {whose:<8}{means}  {difference}")
+        say(f"the model is in {folder}")
+
+
+@dataclass(frozen=True)
 class ScratchCommand:
     """Make a small model of random weights, with a tokenizer of its own, to pretrain."""
 
@@ -188,6 +212,7 @@ Command = (
     | Annotated[SoupCommand, tyro.conf.subcommand("soup")]
     | Annotated[ExportCommand, tyro.conf.subcommand("export")]
     | Annotated[VerifyCommand, tyro.conf.subcommand("verify")]
+    | Annotated[AdaptCommand, tyro.conf.subcommand("adapt")]
     | Annotated[ScratchCommand, tyro.conf.subcommand("scratch")]
 )
 

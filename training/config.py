@@ -256,7 +256,12 @@ def save(config: TrainConfig, path: Path) -> None:
 
 def load(path: Path) -> TrainConfig:
     """Read what `save` wrote."""
-    fields: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return from_fields(json.loads(path.read_text(encoding="utf-8")))
+
+
+def from_fields(fields: dict[str, Any]) -> TrainConfig:
+    """From what JSON made of one."""
+    fields = dict(fields)
     for name in ("data", "evaluate_on"):
         fields[name] = tuple(map(Path, fields[name]))
     for name in ("dims", "dim_weights", "task_fields"):

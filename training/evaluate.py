@@ -44,7 +44,7 @@ class Result:
 
     def interval(self, metric: str = "ndcg_at_10") -> tuple[float, float]:
         """Between which the mean lies with 95 %, by resampling the queries."""
-        return _interval(self.metrics[metric])
+        return interval(self.metrics[metric])
 
     def by_language(self, metric: str = "ndcg_at_10") -> dict[str, float]:
         values, languages = self.metrics[metric], np.array(self.languages)
@@ -100,7 +100,7 @@ def difference(one: Result, other: Result, metric: str = "ndcg_at_10") -> tuple[
     """(how much better `other` is on average, and the ends of the 95 % interval), query by query."""
     assert one.queries == other.queries
     gains = other.metrics[metric] - one.metrics[metric]
-    return float(gains.mean()), *_interval(gains)
+    return float(gains.mean()), *interval(gains)
 
 
 def quick(model: Searcher, folders: Sequence[Path]) -> dict[str, float]:
@@ -142,7 +142,8 @@ def as_json(results: Sequence[Result]) -> list[Mapping[str, object]]:
     ]
 
 
-def _interval(values: PerQuery) -> tuple[float, float]:
+def interval(values: PerQuery) -> tuple[float, float]:
+    """Between which the mean of the values lies with 95 %, by resampling them."""
     rng = np.random.default_rng(0)
     means = values[rng.integers(len(values), size=(_RESAMPLES, len(values)))].mean(axis=1)
     low, high = np.percentile(means, [2.5, 97.5])

@@ -31,17 +31,26 @@ class Passage:
 
 
 def queries(passages: Sequence[Passage], *, least_chars: int, per_passage: int, seed: int) -> Iterator[Row]:
-    """Up to `per_passage` rows for each passage; none whose query or what is left of the passage is shorter
-    than `least_chars` (a fifth of it for queries)."""
-    documents = Counter(word for passage in passages for word in set(words(passage.text)))
-    rarity = {word: math.log(len(passages) / count) for word, count in documents.items()}
+    """Up to `per_passage` rows for each passage, see `queries_of`."""
+    rarity = rarities(passages)
     for passage in passages:
-        rng = np.random.default_rng([seed, key(passage.text) % 2**63])
-        found = [row for row in _all(passage, rarity, rng) if _fits(row, least_chars)]
-        titled = [row for row in found if row.task == "title"]
-        others = [row for row in found if row.task != "title"]
-        chosen = titled + [others[at] for at in rng.permutation(len(others))]
-        yield from chosen[:per_passage]
+        yield from queries_of(passage, rarity, least_chars=least_chars, seed=seed)[:per_passage]
+
+
+def rarities(passages: Sequence[Passage]) -> dict[str, float]:
+    """Word -> how rare it is among the passages: the logarithm of their number by those that have it."""
+    documents = Counter(word for passage in passages for word in set(words(passage.text)))
+    return {word: math.log(len(passages) / count) for word, count in documents.items()}
+
+
+def queries_of(passage: Passage, rarity: dict[str, float], *, least_chars: int, seed: int) -> list[Row]:
+    """The rows of a passage, its title's first; none whose query or what is left of the passage is shorter
+    than `least_chars` (a fifth of it for queries)."""
+    rng = np.random.default_rng([seed, key(passage.text) % 2**63])
+    found = [row for row in _all(passage, rarity, rng) if _fits(row, least_chars)]
+    titled = [row for row in found if row.task == "title"]
+    others = [row for row in found if row.task != "title"]
+    return titled + [others[at] for at in rng.permutation(len(others))]
 
 
 def words(text: str) -> list[str]:

@@ -63,8 +63,9 @@ class Account:
         return ", ".join(parts)
 
 
-def synthesize(config: SynthesizeConfig) -> Account:
-    """Write the pairs; returns the account. Raises BadConfig, BadData or LlmFailed."""
+def synthesize(config: SynthesizeConfig, *, api_key: str = "") -> Account:
+    """Write the pairs; returns the account. `api_key`: the language model's, where no file holds it. Raises
+    BadConfig, BadData or LlmFailed."""
     passages = list(_passages(config))
     if config.corpus and not passages:
         raise BadData(
@@ -72,7 +73,7 @@ def synthesize(config: SynthesizeConfig) -> Account:
         )
     account, seen = Account(), Seen()
     if config.llm_url:
-        made = _by_llm(config, passages, account)
+        made = _by_llm(config, passages, account, api_key)
     elif not passages:
         raise BadConfig("nothing to start from: give --corpus, or a language model by --llm-url")
     else:
@@ -130,10 +131,13 @@ class _Question:
     schema: dict[str, Any]
 
 
-def _by_llm(config: SynthesizeConfig, passages: Sequence[Passage], account: Account) -> Iterator[Row]:
+def _by_llm(
+    config: SynthesizeConfig, passages: Sequence[Passage], account: Account, api_key: str
+) -> Iterator[Row]:
     if not config.llm_model:
         raise BadConfig("name the language model: --llm-model")
-    api_key = config.api_key_file.read_text(encoding="utf-8").strip() if config.api_key_file else ""
+    if config.api_key_file:
+        api_key = config.api_key_file.read_text(encoding="utf-8").strip()
     llm = Llm(config.llm_url, config.llm_model, api_key)
     journal = Journal(config.output.with_name(config.output.name + ".journal"))
     try:

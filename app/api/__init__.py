@@ -17,6 +17,7 @@ from app.api import (
     metrics,
     questions,
     sources,
+    trainings,
 )
 from app.api.limits import Gate
 from app.keys import Keys
@@ -45,6 +46,7 @@ def create_app(service: Service, keys: Keys, *, loopback: bool) -> FastAPI:
         jobs,
         sources,
         evaluations,
+        trainings,
     ):
         app.include_router(noun.router)
     if loopback:

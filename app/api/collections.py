@@ -71,6 +71,15 @@ def set_dims(name: str, body: Dims, request: Request) -> Collection:
     return collection(name, request)
 
 
+@router.post("/{name}/rollback", dependencies=[admin])
+def roll_back(name: str, request: Request) -> Collection:
+    """Serve from the index and by the encoder before the last promotion, brought up to date."""
+    service: Service = request.app.state.service
+    service.ledger.require_collection(name)
+    service.trainings.roll_back(name)
+    return collection(name, request)
+
+
 @router.get("/{name}/tuning", dependencies=[reader])
 def tuning(name: str, request: Request) -> Tuning | None:
     """What each width and funnel gave when it was last measured; null if it never was."""

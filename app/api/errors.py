@@ -8,12 +8,13 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+from app.adaptation.store import UnknownTraining
 from app.evaluation.sets import InvalidSet
 from app.evaluation.store import UnknownRun, UnknownSet
 from app.filters import UnknownField
 from app.schemas import ErrorBody, ErrorResponse
 from app.service import NotAllowed, NotYours
-from embedder.errors import Draining, Overloaded, TextTooLong, UnknownDim
+from embedder.errors import Draining, ModelNotFound, Overloaded, TextTooLong, UnknownDim, UnknownModel
 from ingest.errors import (
     DiskFull,
     FileTooLarge,
@@ -30,6 +31,7 @@ from ingest.errors import (
     UnknownSource,
     WrongEncoder,
 )
+from training.errors import BadData
 
 log = logging.getLogger(__name__)
 
@@ -69,6 +71,10 @@ _ANSWERS: dict[type[Exception], _Answer] = {
     UnknownJob: _Answer(404, INVALID, "job_not_found"),
     UnknownSet: _Answer(404, INVALID, "query_set_not_found", "query_set"),
     UnknownRun: _Answer(404, INVALID, "run_not_found"),
+    UnknownTraining: _Answer(404, INVALID, "training_not_found"),
+    BadData: _Answer(400, INVALID, "invalid_training_data", "pairs"),
+    UnknownModel: _Answer(400, INVALID, "unknown_model", "base"),
+    ModelNotFound: _Answer(400, INVALID, "model_not_found", "base"),
     InvalidSet: _Answer(400, INVALID, "invalid_query_set", "files"),
     UnknownSource: _Answer(404, INVALID, "source_not_found"),
     SourceBusy: _Answer(409, INVALID, "source_busy"),

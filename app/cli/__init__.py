@@ -5,7 +5,7 @@ import sys
 
 import tyro
 
-from app.cli import ask, collections, documents, evaluate, ingest, jobs, machine, sources, start
+from app.cli import ask, collections, documents, evaluate, ingest, jobs, machine, sources, start, train
 from app.cli.terminal import note
 
 COMMANDS = tyro.extras.SubcommandApp()
@@ -22,6 +22,7 @@ for command in (
     collections.collections,
     documents.documents,
     jobs.jobs,
+    train.train,
     machine.doctor,
     machine.key,
     machine.embed,

@@ -13,6 +13,7 @@ manage = [
     st.Page("views/library.py", title=t("nav_library"), icon=":material/library_books:"),
     st.Page("views/collections.py", title=t("nav_collections"), icon=":material/inventory_2:"),
     st.Page("views/evaluation.py", title=t("nav_evaluation"), icon=":material/speed:"),
+    st.Page("views/training.py", title=t("nav_training"), icon=":material/model_training:"),
     st.Page("views/lab.py", title=t("nav_lab"), icon=":material/straighten:"),
     st.Page("views/document.py", title=t("nav_document"), visibility="hidden"),
 ]

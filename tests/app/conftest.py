@@ -72,13 +72,24 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
+def stop() -> Iterator[list[Callable[[], None]]]:
+    """How to stop each service that runs, the last one last."""
+    ends: list[Callable[[], None]] = []
+    yield ends
+    while ends:
+        ends.pop()()
+
+
+@pytest.fixture
 def serve(
-    tmp_path: Path, readers: tuple[ParseWorkers, ParseWorker], monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Serve]:
+    tmp_path: Path,
+    readers: tuple[ParseWorkers, ParseWorker],
+    monkeypatch: pytest.MonkeyPatch,
+    stop: list[Callable[[], None]],
+) -> Serve:
     """Starts a service, with any settings; returns its URL."""
     monkeypatch.setattr("app.service.ParseWorkers", lambda *_, **__: readers[0])
     monkeypatch.setattr("app.service.ParseWorker", lambda **_: readers[1])
-    open_now: list[tuple[Any, Service]] = []
 
     def serve_it(**settings: Any) -> str:
         chosen = Settings(**{"model": "fake", "data_dir": tmp_path / "data", **settings})
@@ -87,13 +98,15 @@ def serve(
         keys = Keys.parse(chosen.api_keys, reveal(chosen.api_key))
         context = running(create_app(service, keys, loopback=True))
         url = context.__enter__()
-        open_now.append((context, service))
+
+        def end() -> None:
+            context.__exit__(None, None, None)
+            service.close()
+
+        stop.append(end)
         return url
 
-    yield serve_it
-    for context, service in open_now:
-        context.__exit__(None, None, None)
-        service.close()
+    return serve_it
 
 
 @pytest.fixture

@@ -171,6 +171,7 @@ def _process(rank: int, size: int, meeting: str, output: str) -> None:
     dist.destroy_process_group()
 
 
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("size", [2, 4])
 def test_several_processes_give_the_loss_and_gradient_of_one(
     size: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -171,6 +172,7 @@ def test_settings_are_written_beside_the_weights_and_read_back(tmp_path: Path) -
     assert load(tmp_path / "config.json") == told
 
 
+@pytest.mark.timeout(900)
 def test_two_processes_learn_what_one_does(qwen: Path, pairs: Path, tmp_path: Path) -> None:
     alone = config(qwen, (pairs,), tmp_path / "one", batch_size=8, steps=4)
     train.train(alone)
@@ -179,14 +181,37 @@ def test_two_processes_learn_what_one_does(qwen: Path, pairs: Path, tmp_path: Pa
         "import sys; from pathlib import Path; from training import config, train\n"
         "train.train(config.load(Path(sys.argv[1])))"
     )
-    script = tmp_path / "run.py"
-    script.write_text(code)
-    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
 
-    told = [str(script), str(tmp_path / "two.json")]
-    subprocess.run([*launch, *told], check=True, timeout=240, env={**os.environ, "GLOO_SOCKET_IFNAME": "lo"})
+    run_together([sys.executable, "-c", code, str(tmp_path / "two.json")], 2)
 
     assert losses(tmp_path / "two") == pytest.approx(losses(tmp_path / "one"), rel=1e-4)
+
+
+def run_together(command: list[str], size: int) -> None:
+    """As torchrun does, on a port of their own."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = str(probe.getsockname()[1])
+    meeting = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "WORLD_SIZE": str(size)}
+    processes = [
+        subprocess.Popen(
+            command,
+            env={
+                **os.environ,
+                **meeting,
+                "RANK": str(rank),
+                "LOCAL_RANK": str(rank),
+                "GLOO_SOCKET_IFNAME": "lo",
+                "OMP_NUM_THREADS": "1",
+            },
+        )
+        for rank in range(size)
+    ]
+    try:
+        assert [process.wait(800) for process in processes] == [0] * size
+    finally:
+        for process in processes:
+            process.kill()
 
 
 def test_a_batch_that_processes_cannot_share_is_refused(

@@ -1,0 +1,1 @@
+"""A collection's own encoder: trained beside the service, indexed beside the one in use, then served."""

@@ -1,0 +1,206 @@
+"""all-MiniLM-L6-v2 made to know German law: python -m benchmarks.adaptation
+
+The corpus is what anybody has: sections of acts under their headings (`trainpack`'s law, German; without its
+queries being used as such). Queries are made from headings and sentences, hard negatives mined, the model
+trained, averaged with its base. Judged by `evalpack`'s de_law, whose acts are not in trainpack, by relative
+nDCG@10 with a bootstrap interval; and by tasks of other domains, for what was forgotten.
+
+Then sentence-transformers' trainer with the same rows, steps and batch: its cached ranking loss within its
+Matryoshka loss, bf16, mini-batches of as many tokens, the same learning rate and schedule. Times are those of
+training alone.
+"""
+
+import gzip
+import json
+import random
+import re
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+import tyro
+
+import embedder
+from benchmarks.machine import describe
+from training.adapt import adapt
+from training.adaptation import Adaptation, AdaptConfig
+from training.config import load
+from training.data import read
+from training.evaluate import Result, evaluate
+from training.reader import Reader
+from training.soup import soup
+
+DATA = Path(__file__).parents[2] / "shared" / "data"
+BASE = "all-MiniLM-L6-v2"
+ELSEWHERE = ("en_medquad", "en_xquad", "en_wiki", "en_scifact")
+_ACT = re.compile(r"\(((?:[^()]|\([^()]*\))*)\)$")
+"""A heading ends with its act in brackets."""
+_RESAMPLES = 10_000
+
+
+def main(
+    output: Path,
+    data: Path = DATA,
+    language: str = "de",
+    passages: int = 4000,
+    steps: int = 120,
+    learning_rate: float = 2e-4,
+    keep: tuple[float, ...] = (0.0, 0.25, 0.5),
+    theirs: bool = True,
+    threads: int = 1,
+) -> None:
+    """Print the tables. `keep`: shares of the base that are tried; `steps`: of training, for both sides."""
+    torch.set_num_threads(threads)
+    print(describe())
+    output.mkdir(parents=True, exist_ok=True)
+    corpus = write_corpus(data / "trainpack" / "law.jsonl.gz", language, passages, output / "corpus.jsonl")
+    plain = AdaptConfig(output=output / "ours", model=BASE, corpus=(corpus,), keep=keep[0], threads=threads)
+    order = replace(plain, train=replace(plain.train, steps=steps, learning_rate=learning_rate))
+    begin = time.perf_counter()
+    adapt(order)
+    spent = sum(line["seconds"] for line in Adaptation(order.output).log() if "seconds" in line)
+    print(f"ours: {spent:.0f} s of steps, {time.perf_counter() - begin:.0f} s in all (0 if it was there)")
+    trained, base = order.output / "run" / "model", exported_base(order, output / "base")
+    sides: dict[str, str] = {"base": BASE}
+    for share in keep:
+        sides[f"ours, {share:.0%} of the base"] = str(kept(trained, base, share, output))
+    if theirs:
+        folder, seconds = by_sentence_transformers(order, output / "theirs")
+        print(f"sentence-transformers: {seconds:.0f} s of training, {seconds / spent:.2f} times ours")
+        sides["sentence-transformers"] = str(folder)
+    tasks = [data / "evalpack" / "dev" / name for name in (f"{language}_law", *ELSEWHERE)]
+    report({name: evaluate(reader(model), tasks, (384,)) for name, model in sides.items()})
+
+
+def write_corpus(file: Path, language: str, count: int, output: Path) -> Path:
+    """Sections under their headings, as a corpus of documents: one act, one document."""
+    if output.is_file():
+        return output
+    with gzip.open(file, "rt", encoding="utf-8") as lines:
+        rows = [json.loads(line) for line in lines]
+    rows = [row for row in rows if row["lang"] == row["pos_lang"] == language]
+    random.Random(0).shuffle(rows)
+    with output.open("w", encoding="utf-8") as written:
+        for row in rows[:count]:
+            act = _ACT.search(row["query"])
+            fields = {"title": row["query"], "text": row["pos"][0], "language": language}
+            fields["document"] = act[1] if act else row["query"]
+            written.write(json.dumps(fields, ensure_ascii=False) + "\n")
+    return output
+
+
+def exported_base(order: AdaptConfig, folder: Path) -> Path:
+    """The base in our layout, as a soup needs it."""
+    from training.export import export
+    from training.student import Student
+
+    if not folder.is_dir():
+        config = load(order.output / "run" / "config.json")
+        export(Student(config), config, folder, rows=[], steps=0)
+    return folder
+
+
+def kept(trained: Path, base: Path, share: float, output: Path) -> Path:
+    folder = output / f"kept-{share}"
+    if not share:
+        return trained
+    return folder if folder.is_dir() else soup((trained, base), (1 - share, share), folder)
+
+
+def by_sentence_transformers(order: AdaptConfig, output: Path) -> tuple[Path, float]:
+    """(the model's folder, seconds of training)."""
+    from datasets import Dataset
+    from sentence_transformers import (
+        SentenceTransformer,
+        SentenceTransformerTrainer,
+        SentenceTransformerTrainingArguments,
+    )
+    from sentence_transformers.sentence_transformer.losses import (
+        CachedMultipleNegativesRankingLoss,
+        MatryoshkaLoss,
+    )
+
+    from embedder.locate import locate
+
+    config = load(order.output / "run" / "config.json")
+    rows = [row for row in read(config.data) if len(row.negatives) >= config.negatives]
+    columns = {"anchor": [row.query for row in rows], "positive": [row.positives[0] for row in rows]}
+    for at in range(config.negatives):
+        columns[f"negative_{at + 1}"] = [row.negatives[at] for row in rows]
+    model = SentenceTransformer(str(locate(BASE)[1]), device="cpu", local_files_only=True)
+    model.max_seq_length = config.passage_tokens
+    inner = CachedMultipleNegativesRankingLoss(
+        model, scale=1 / config.temperature, mini_batch_num_tokens=config.batch_tokens
+    )
+    dims, weights = config.widths(384)
+    loss = MatryoshkaLoss(model, inner, list(dims), list(weights))
+    arguments = SentenceTransformerTrainingArguments(
+        output_dir=str(output / "run"),
+        max_steps=config.steps,
+        per_device_train_batch_size=config.batch_size,
+        learning_rate=config.learning_rate,
+        warmup_ratio=config.warmup,
+        weight_decay=config.weight_decay,
+        bf16=True,
+        use_cpu=True,
+        save_strategy="no",
+        report_to="none",
+        disable_tqdm=True,
+        logging_strategy="no",
+        seed=config.seed,
+    )
+    trainer = SentenceTransformerTrainer(
+        model, arguments, train_dataset=Dataset.from_dict(columns), loss=loss
+    )
+    begin = time.perf_counter()
+    trainer.train()
+    seconds = time.perf_counter() - begin
+    model.max_seq_length = 256
+    model.save_pretrained(str(output / "model"))
+    return output / "model", seconds
+
+
+def reader(model: str) -> Reader:
+    return Reader(embedder.load(model, "cpu", "fp32"))
+
+
+def report(found: dict[str, Sequence[Result]]) -> None:
+    """nDCG@10 of every task; the gain in the domain, relative, with its interval; the loss elsewhere."""
+    base = found["base"]
+    print(f"{'':<26}" + "".join(f"{result.task:>12}" for result in base))
+    for name, results in found.items():
+        line = f"{name:<26}" + "".join(f"{result.mean():>12.4f}" for result in results)
+        if name != "base":
+            low, high = relative(base[0], results[0])
+            gain = results[0].mean() / base[0].mean() - 1
+            lost = 100 * np.mean([a.mean() - b.mean() for a, b in zip(results[1:], base[1:], strict=True)])
+            line += f"   {gain:+.1%} ({low:+.1%} to {high:+.1%}), elsewhere {lost:+.1f} points"
+        print(line)
+    ours = [results for name, results in found.items() if name.startswith("ours")]
+    theirs = found.get("sentence-transformers")
+    if theirs and ours:
+        one, other = ours[0][0].metrics["ndcg_at_10"], theirs[0].metrics["ndcg_at_10"]
+        low, high = np.percentile(resampled(one - other), [2.5, 97.5])
+        print(f"ours less theirs in the domain: {np.mean(one - other):+.4f} ({low:+.4f} to {high:+.4f})")
+
+
+def relative(base: Result, other: Result) -> tuple[float, float]:
+    """Between which the relative gain lies with 95 %, queries drawn anew for both at once."""
+    rng = np.random.default_rng(0)
+    before, after = base.metrics["ndcg_at_10"], other.metrics["ndcg_at_10"]
+    drawn = rng.integers(len(before), size=(_RESAMPLES, len(before)))
+    gains = after[drawn].mean(axis=1) / before[drawn].mean(axis=1) - 1
+    low, high = np.percentile(gains, [2.5, 97.5])
+    return float(low), float(high)
+
+
+def resampled(values: np.ndarray) -> np.ndarray:
+    rng = np.random.default_rng(0)
+    return values[rng.integers(len(values), size=(_RESAMPLES, len(values)))].mean(axis=1)
+
+
+if __name__ == "__main__":
+    tyro.cli(main)
