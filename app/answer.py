@@ -44,6 +44,8 @@ _SOURCE_BYTES = 1500
 """Of one source in the prompt. A token has three bytes or more in most scripts, so that all of them fit
 a context of 8192 tokens."""
 _TITLE_CHARS = 200
+_VARIED = 0.7
+"""Temperature of an answer that was asked for once more."""
 _ASKS = re.compile(r"[?？؟;՞፧]\W*$")
 """Ends a question; the semicolon is Greek's."""
 
@@ -92,7 +94,7 @@ def answer(request: AnswerRequest, shelf: Shelf, llm: LanguageModel | None) -> I
         elif llm is None:
             checked = yield from _quoted(request.question, sources, shelf.encoder)
         else:
-            checked = yield from _written(request.question, sources, shelf.encoder, llm)
+            checked = yield from _written(request, sources, shelf.encoder, llm)
     except LanguageModelError as error:
         body = ErrorBody(message=str(error), type="server_error", code="language_model")
         yield AnswerEvent(kind="error", error=body)
@@ -164,12 +166,13 @@ def _statements(evidence: Sequence[Evidence], hits: Sequence[Hit]) -> Sequence[E
 
 
 def _written(
-    question: str, sources: Sequence[Citation], encoder: Encoder, llm: LanguageModel
+    request: AnswerRequest, sources: Sequence[Citation], encoder: Encoder, llm: LanguageModel
 ) -> Generator[AnswerEvent, None, Answer]:
     """What the language model makes of the sources, its citations checked as it writes."""
     check = CitationFilter(len(sources))
     text = ""
-    for shown in _shown(check, llm.stream(*prompt(question, [source.hit for source in sources]))):
+    system, user = prompt(request.question, [source.hit for source in sources])
+    for shown in _shown(check, llm.stream(system, user, temperature=_VARIED if request.vary else 0.0)):
         text += shown
         yield AnswerEvent(kind="text", text=shown)
     sentences = cited_sentences(text)

@@ -1,6 +1,6 @@
 """The service over HTTP, typed: what the page and the command line talk through."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from typing import Any, BinaryIO, Self, TypeVar
 
 import httpx
@@ -243,8 +243,11 @@ class Client:
         response = self._send("POST", "/v1/search", json=request.model_dump())
         return SearchResponse.model_validate_json(response.content)
 
-    def answer(self, request: AnswerRequest) -> Iterator[AnswerEvent]:
-        """Events as they come. Raises ServiceError, also for an `error` event amid the stream."""
+    def answer(self, request: AnswerRequest) -> Generator[AnswerEvent, None, None]:
+        """Events as they come; closing it ends the request.
+
+        Raises ServiceError, also for an `error` event amid the stream.
+        """
         try:
             with self._http.stream(
                 "POST", "/v1/answer", json=request.model_dump(), timeout=ANSWER_TIMEOUT_S

@@ -312,6 +312,8 @@ class AnswerRequest(Model):
     languages: list[str] = Field(default=[], max_length=100)
     documents: list[str] = Field(default=[], max_length=1000)
     dim: int | None = None
+    vary: bool = False
+    """Not the likeliest answer again: the language model, where there is one, writes more freely."""
 
 
 class Citation(Model):
