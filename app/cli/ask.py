@@ -1,10 +1,13 @@
 """`kalm search` and `kalm ask`."""
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from tyro.conf import Positional, UseAppendAction, arg
 
 from app.cli.terminal import LIBRARY, connect, encoder_line, line, note
+
+if TYPE_CHECKING:
+    from app.schemas import Answer
 
 
 def search(
@@ -56,7 +59,7 @@ def search(
 
 
 def ask(question: Positional[str], *, collection: str = LIBRARY) -> None:
-    """Answer a question from the documents, with citations."""
+    """Answer a question from the documents, with citations; sentences that these don't bear out are named."""
     from app.schemas import AnswerRequest
 
     with connect() as client:
@@ -70,7 +73,19 @@ def ask(question: Positional[str], *, collection: str = LIBRARY) -> None:
                 print("Nothing in this collection answers that well enough.")
             if answer.warning:
                 note(answer.warning)
+            for doubt in doubts(answer):
+                print(doubt)
             for citation in answer.citations:
                 page = f", page {citation.hit.page}" if citation.hit.page else ""
                 print(f"[{citation.number}] {citation.hit.title}: {citation.hit.sources[0].name}{page}")
         note(encoder_line(client))
+
+
+def doubts(answer: "Answer") -> list[str]:
+    """A line for each sentence that is not known to be borne out by what it cites."""
+    return [
+        f"{sentence.support}: {line(sentence.text, 200)}"
+        + (f" (not in the source: {', '.join(sentence.missing)})" if sentence.missing else "")
+        for sentence in answer.sentences
+        if sentence.support != "supported"
+    ]

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from app.schemas import Answer
+from app.schemas import Answer, Sentence
 from app.ui.conversations import Turn
 from app.ui.render import hit_html, plain_html, sentence_html
 from app.ui.session import escape_markdown, link_to
@@ -28,10 +28,12 @@ def show_answer(answer: Answer, model: str | None, t: Texts) -> None:
         st.info(t("nothing_found"), icon=":material/search_off:")
         return
     for sentence in answer.sentences:
-        st.html(sentence_html(sentence.text, sentence.citations))
+        st.html(sentence_html(sentence, support(sentence, t)))
     line = t("quotes_only") if answer.mode == "extractive" else t("written_by", model=model)
     if answer.removed_citations:
         line += " " + t("removed_citations", count=answer.removed_citations)
+    if answer.mode == "llm":
+        line += " " + t("support_hint")
     st.caption(escape_markdown(line))
     with st.expander(t("sources"), icon=":material/format_quote:", expanded=True):
         for citation in answer.citations:
@@ -39,3 +41,12 @@ def show_answer(answer: Answer, model: str | None, t: Texts) -> None:
             page = t("page_number", page=hit.page) if hit.page else ""
             st.html(hit_html(hit, citation.number, page=page, also_in="", marks=citation.quotes))
             link_to(hit, t("open"))
+
+
+def support(sentence: Sentence, t: Texts) -> str:
+    """How far its sources bear a sentence out, in words."""
+    if not sentence.citations:
+        return t("support_uncited")
+    if sentence.missing:
+        return t("support_missing", numbers=", ".join(sentence.missing))
+    return t(f"support_{sentence.support}")
