@@ -26,6 +26,7 @@ from app.schemas import (
     Sentence,
 )
 from app.search import search
+from app.support import judge
 from embedder.encoder import Encoder
 from ingest import language
 from ingest.pipeline import Shelf
@@ -43,7 +44,11 @@ and the like reach, and 6 to 30 % of those of other collections in the language 
 _SOURCE_BYTES = 1500
 """Of one source in the prompt. A token has three bytes or more in most scripts, so that all of them fit
 a context of 8192 tokens."""
+CHECKED_SENTENCES = 240
+"""Of the sources that a written answer cites, compared with it: twelve sources of twenty."""
 _TITLE_CHARS = 200
+_VARIED = 0.7
+"""Temperature of an answer that was asked for once more."""
 _ASKS = re.compile(r"[?？؟;՞፧]\W*$")
 """Ends a question; the semicolon is Greek's."""
 
@@ -91,7 +96,7 @@ def answer(request: AnswerRequest, shelf: Shelf, llm: LanguageModel | None) -> I
         elif llm is None:
             checked = yield from _quoted(request.question, sources, shelf.encoder)
         else:
-            checked = yield from _written(request.question, sources, shelf.encoder, llm)
+            checked = yield from _written(request, sources, shelf.encoder, llm)
     except LanguageModelError as error:
         body = ErrorBody(message=str(error), type="server_error", code="language_model")
         yield AnswerEvent(kind="error", error=body)
@@ -146,7 +151,9 @@ def _quoted(
     quotes = sorted(distinct(near)[:QUOTES], key=lambda one: (one.citation, one.span))
     for quote in quotes:
         yield AnswerEvent(kind="text", text=f"{quote.text} [{quote.citation}] ")
-    sentences = [Sentence(text=quote.text, citations=[quote.citation]) for quote in quotes]
+    sentences = [
+        Sentence(text=quote.text, citations=[quote.citation], support="supported") for quote in quotes
+    ]
     return _checked("extractive", sentences, sources, [(quote.citation, quote.span) for quote in quotes])
 
 
@@ -163,16 +170,17 @@ def _statements(evidence: Sequence[Evidence], hits: Sequence[Hit]) -> Sequence[E
 
 
 def _written(
-    question: str, sources: Sequence[Citation], encoder: Encoder, llm: LanguageModel
+    request: AnswerRequest, sources: Sequence[Citation], encoder: Encoder, llm: LanguageModel
 ) -> Generator[AnswerEvent, None, Answer]:
     """What the language model makes of the sources, its citations checked as it writes."""
     check = CitationFilter(len(sources))
     text = ""
-    for shown in _shown(check, llm.stream(*prompt(question, [source.hit for source in sources]))):
+    system, user = prompt(request.question, [source.hit for source in sources])
+    for shown in _shown(check, llm.stream(system, user, temperature=_VARIED if request.vary else 0.0)):
         text += shown
         yield AnswerEvent(kind="text", text=shown)
-    sentences = cited_sentences(text)
-    return _checked("llm", sentences, sources, _supporting(sentences, sources, encoder), check.removed)
+    sentences, quotes = _judged(cited_sentences(text), sources, encoder)
+    return _checked("llm", sentences, sources, quotes, check.removed)
 
 
 def _shown(check: CitationFilter, pieces: Iterable[str]) -> Iterator[str]:
@@ -183,22 +191,31 @@ def _shown(check: CitationFilter, pieces: Iterable[str]) -> Iterator[str]:
         yield rest
 
 
-def _supporting(
-    sentences: Sequence[Sentence], sources: Sequence[Citation], encoder: Encoder
-) -> list[tuple[int, _Span]]:
-    """For each source that a sentence cites, its number and where the sentence nearest to that one stands."""
-    citing = [sentence for sentence in sentences if sentence.citations]
-    if not citing:
-        return []
-    vectors = encoder.encode_documents([_short(sentence.text, encoder) for sentence in citing])
-    cited = sorted({number for sentence in citing for number in sentence.citations})
-    evidence = find_evidence(vectors[0], [sources[number - 1].hit for number in cited], encoder)
-    found = []
-    for sentence, vector in zip(citing, vectors, strict=True):
+def _judged(
+    said: Sequence[Sentence], sources: Sequence[Citation], encoder: Encoder
+) -> tuple[list[Sentence], list[tuple[int, _Span]]]:
+    """The sentences, each marked by how far its sources bear it out, and for each source that one cites,
+    its number and where what is nearest to that sentence stands."""
+    cited = sorted({number for sentence in said for number in sentence.citations})
+    vectors = encoder.encode_documents([_short(sentence.text, encoder) for sentence in said])
+    hits = [sources[number - 1].hit for number in cited]
+    evidence = find_evidence(vectors[0], hits, encoder, CHECKED_SENTENCES) if cited else []
+    marked, quotes = [], []
+    for sentence, vector in zip(said, vectors, strict=True):
+        nearest = None
         for number in sentence.citations:
-            own = [one for one in evidence if cited[one.citation - 1] == number]
-            found += [(number, max(own, key=lambda one: float(one.vector @ vector)).span)] if own else []
-    return found
+            own = [
+                (float(one.vector @ vector), one.span)
+                for one in evidence
+                if cited[one.citation - 1] == number
+            ]
+            if own:
+                cosine, span = max(own)
+                nearest = max(cosine, nearest or -1.0)
+                quotes.append((number, span))
+        its = [sources[number - 1] for number in sentence.citations]
+        marked.append(judge(sentence, its, nearest, encoder.card))
+    return marked, quotes
 
 
 def _checked(

@@ -1,6 +1,6 @@
 """The service over HTTP, typed: what the page and the command line talk through."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from typing import Any, BinaryIO, Self, TypeVar
 
 import httpx
@@ -284,8 +284,11 @@ class Client:
         response = self._send("POST", "/v1/similar", json=request.model_dump(mode="json"))
         return SearchResponse.model_validate_json(response.content)
 
-    def answer(self, request: AnswerRequest) -> Iterator[AnswerEvent]:
-        """Events as they come. Raises ServiceError, also for an `error` event amid the stream."""
+    def answer(self, request: AnswerRequest) -> Generator[AnswerEvent, None, None]:
+        """Events as they come; closing it ends the request.
+
+        Raises ServiceError, also for an `error` event amid the stream.
+        """
         try:
             with self._http.stream(
                 "POST", "/v1/answer", json=request.model_dump(mode="json"), timeout=ANSWER_TIMEOUT_S

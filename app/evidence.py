@@ -28,14 +28,17 @@ class Evidence:
     """(dim,)"""
 
 
-def find_evidence(vector: Vectors, hits: Sequence[Hit], encoder: Encoder) -> list[Evidence]:
-    """The sentences of the hits, nearest to `vector` `(dim,)` first; the best hits come first to be read."""
+def find_evidence(
+    vector: Vectors, hits: Sequence[Hit], encoder: Encoder, most: int = MAX_SENTENCES
+) -> list[Evidence]:
+    """The sentences of the hits, nearest to `vector` `(dim,)` first; no more than `most` are read, those of
+    the first hits first."""
     candidates = [
         (number, span, hit.text[slice(*span)])
         for number, hit in enumerate(hits, 1)
         for span in sentences(hit.text)
         if _is_sentence(hit.text[slice(*span)], encoder)
-    ][:MAX_SENTENCES]
+    ][:most]
     if not candidates:
         return []
     vectors = encoder.encode_documents([text for _, _, text in candidates])

@@ -45,10 +45,11 @@ class LanguageModel:
         """As the server knows it; the server's address while it was not asked yet."""
         return self._name or self.url
 
-    def stream(self, system: str, user: str) -> Iterator[str]:
+    def stream(self, system: str, user: str, *, temperature: float = 0.0) -> Iterator[str]:
         """Pieces of the answer as they come, the whole of it or an error.
 
-        Raises LanguageModelError, also amid the stream. Closing the iterator ends the request.
+        temperature: 0 writes what is likeliest. Closing the iterator ends the request. Raises
+        LanguageModelError, also amid the stream.
         """
         import openai  # 3 s with llama-index: paid only where a model is configured
         from llama_index.core.llms import ChatMessage
@@ -57,7 +58,7 @@ class LanguageModel:
         ending, said = None, False
         try:
             with httpx.Client() as connection:  # closed on leaving: llama-index alone would let it run on
-                for part in self._model(connection).stream_chat(messages):
+                for part in self._model(connection, temperature).stream_chat(messages):
                     ending = _ending(part.raw) or ending
                     said = said or bool(part.delta)
                     yield part.delta or ""
@@ -86,7 +87,7 @@ class LanguageModel:
                 f"{self.url}/models can't be read ({error}): check KALM_LLM_URL, or set KALM_LLM_MODEL"
             ) from error
 
-    def _model(self, connection: httpx.Client) -> "OpenAILike":
+    def _model(self, connection: httpx.Client, temperature: float) -> "OpenAILike":
         from llama_index.llms.openai_like import OpenAILike
 
         self._name = self._name or self._only_model()
@@ -96,7 +97,7 @@ class LanguageModel:
             api_key=self._api_key,
             is_chat_model=True,
             context_window=CONTEXT_TOKENS,
-            temperature=0.0,
+            temperature=temperature,
             max_retries=0,  # a person waits: better told at once than after minutes
             timeout=self._timeout_s,
             http_client=connection,

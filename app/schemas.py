@@ -496,6 +496,8 @@ class AnswerRequest(Filters):
     question: Question
     collection: CollectionName = "library"
     dim: int | None = None
+    vary: bool = False
+    """Not the likeliest answer again: the language model, where there is one, writes more freely."""
 
 
 class Citation(Model):
@@ -506,9 +508,17 @@ class Citation(Model):
     """Spans of the hit's text that the answer rests on."""
 
 
+Support = Literal["supported", "weak", "unsupported", "unchecked"]
+"""Of a sentence by the passages it cites; unchecked where the encoder does not know the language or nobody
+measured what its cosines mean."""
+
+
 class Sentence(Model):
     text: str
     citations: list[int]
+    support: Support = "unchecked"
+    missing: list[str] = []
+    """Numbers, and months beside numbers, that no cited passage holds."""
 
 
 class Answer(Model):

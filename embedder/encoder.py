@@ -30,6 +30,8 @@ class ModelCard:
     """The query instruction in use; empty where the model has none."""
     floor: float | None
     """Cosine below which the best hit is as good as a random one; None where nobody measured it."""
+    support: tuple[float, float] | None
+    """Cosines of two sentences from which one is weakly and surely borne out by the other."""
     window: int
     """Tokens of the texts it was trained on, special tokens included; longer ones are described less well."""
     max_tokens: int

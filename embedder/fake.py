@@ -36,6 +36,7 @@ class FakeEncoder:
         causal=False,
         instruction="",
         floor=0.2,  # by chance two texts of few words stay below: 3 / sqrt(256)
+        support=(0.4, 0.7),  # of shared words
         window=512,
         max_tokens=512,
     )

@@ -164,6 +164,7 @@ def _card(
         causal=causal,
         instruction=entry.instruction if entry else "",
         floor=entry.floor if entry else None,
+        support=entry.support if entry else None,
         window=entry.window if entry else most,
         max_tokens=entry.max_tokens if entry else most,
     )

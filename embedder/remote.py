@@ -102,6 +102,7 @@ class RemoteEncoder:
             causal=bool(entry and entry.causal),
             instruction=entry.instruction if entry else "",
             floor=entry.floor if entry else None,
+            support=entry.support if entry else None,
             window=entry.window if entry else most,
             max_tokens=most,
         )

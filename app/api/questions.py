@@ -1,9 +1,10 @@
 """Search and answers."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 
 from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from app import search as searching
 from app.answer import answer
@@ -13,6 +14,20 @@ from app.schemas import AnswerEvent, AnswerRequest, SearchRequest, SearchRespons
 from app.service import Service
 
 router = APIRouter(prefix="/v1", tags=["questions"], dependencies=[reader])
+
+
+class _Events(StreamingResponse):
+    """Closes its events when the reader leaves: else the language model writes on until they're collected."""
+
+    def __init__(self, events: Generator[str, None, None]) -> None:
+        super().__init__(events, media_type="text/event-stream", headers={"Cache-Control": "no-store"})
+        self._events = events
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._events.close()  # no thread is in it: they are waited for
 
 
 @router.post("/search")
@@ -37,7 +52,7 @@ def ask(body: AnswerRequest, request: Request) -> StreamingResponse:
     service: Service = request.app.state.service
     shelf = service.view(body.collection, groups_of(request))
 
-    def events() -> Iterator[str]:
+    def events() -> Generator[str, None, None]:
         # ASCII: clients end a line at U+2028 and U+0085 too, which JSON leaves as they are
         try:
             for event in answer(body, shelf, service.llm):
@@ -46,4 +61,4 @@ def ask(body: AnswerRequest, request: Request) -> StreamingResponse:
             _, told = describe(error)
             yield f"data: {AnswerEvent(kind='error', error=told).model_dump_json(ensure_ascii=True)}\n\n"
 
-    return StreamingResponse(events(), media_type="text/event-stream", headers={"Cache-Control": "no-store"})
+    return _Events(events())

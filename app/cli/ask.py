@@ -8,7 +8,7 @@ from app.cli.filters import Listing, Narrow
 from app.cli.terminal import LIBRARY, connect, encoder_line, line, note
 
 if TYPE_CHECKING:
-    from app.schemas import Explanation, Hit, SearchResponse
+    from app.schemas import Answer, Explanation, Hit, SearchResponse
 
 
 def search(
@@ -108,7 +108,7 @@ def ask(
     collection: str = LIBRARY,
     filters: OmitArgPrefixes[Narrow] = Narrow(),  # noqa: B008 frozen
 ) -> None:
-    """Answer a question from the documents, with citations."""
+    """Answer a question from the documents, with citations; sentences that these don't bear out are named."""
     from app.schemas import AnswerRequest
 
     asked = {"question": question, "collection": collection, **filters.fields()}
@@ -123,7 +123,19 @@ def ask(
                 print("Nothing in this collection answers that well enough.")
             if answer.warning:
                 note(answer.warning)
+            for doubt in doubts(answer):
+                print(doubt)
             for citation in answer.citations:
                 page = f", page {citation.hit.page}" if citation.hit.page else ""
                 print(f"[{citation.number}] {citation.hit.title}: {citation.hit.sources[0].name}{page}")
         note(encoder_line(client))
+
+
+def doubts(answer: "Answer") -> list[str]:
+    """A line for each sentence that is not known to be borne out by what it cites."""
+    return [
+        f"{sentence.support}: {line(sentence.text, 200)}"
+        + (f" (not in the source: {', '.join(sentence.missing)})" if sentence.missing else "")
+        for sentence in answer.sentences
+        if sentence.support != "supported"
+    ]

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from html import escape
 
-from app.schemas import Hit
+from app.schemas import Hit, Sentence
 from app.ui.text import RIGHT_TO_LEFT
 
 STYLE = """
@@ -22,6 +22,11 @@ STYLE = """
 .kalm-number {display: inline-block; min-width: 1.55em; text-align: center; border-radius: 6px;
   background: color-mix(in srgb, #0f766e 18%, transparent); font-weight: 650; font-size: .84rem;
   margin-inline-end: .45em}
+.kalm-support {white-space: nowrap; font-size: .78rem; font-weight: 600;
+  color: color-mix(in srgb, currentColor 62%, transparent)}
+.kalm-support.supported {color: color-mix(in srgb, #15803d 78%, currentColor)}
+.kalm-support.weak {color: color-mix(in srgb, #b45309 78%, currentColor)}
+.kalm-support.unsupported {color: color-mix(in srgb, #dc2626 78%, currentColor); white-space: normal}
 .kalm-bar {display: inline-block; width: 4.2rem; height: .38rem; border-radius: 4px; vertical-align: middle;
   background: color-mix(in srgb, currentColor 14%, transparent); margin-inline: .1rem .4rem}
 .kalm-bar i {display: block; height: 100%; border-radius: 4px; background: #0f766e}
@@ -55,6 +60,7 @@ _TURNED = """
 .stVegaLiteChart {direction: ltr}
 </style>
 """
+_SIGNS = {"supported": "✓", "weak": "≈", "unsupported": "✗", "unchecked": "?"}
 _SNIPPET_CHARS = 700
 """Of a hit that are shown; the rest is one click away."""
 
@@ -143,10 +149,13 @@ def rows_html(rows: Sequence[Sequence[str]], head: Sequence[str] = ()) -> str:
     return f'<table class="kalm-rows">{"".join(lines)}</table>'
 
 
-def sentence_html(text: str, numbers: Sequence[int]) -> str:
-    """A sentence of an answer with the numbers of its sources."""
-    cited = "".join(f' <span class="kalm-number">{number}</span>' for number in numbers)
-    return f'<div class="kalm-text" dir="auto">{escape(text)}{cited}</div>'
+def sentence_html(sentence: Sentence, mark: str) -> str:
+    """A sentence of an answer with the numbers of its sources, and in words how they bear it out."""
+    cited = "".join(f' <span class="kalm-number">{number}</span>' for number in sentence.citations)
+    support = (
+        f'<span class="kalm-support {sentence.support}">{_SIGNS[sentence.support]} {escape(mark)}</span>'
+    )
+    return f'<div class="kalm-text" dir="auto">{escape(sentence.text)}{cited} {support}</div>'
 
 
 def plain_html(text: str) -> str:

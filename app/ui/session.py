@@ -8,6 +8,7 @@ import streamlit as st
 from app.client import Client, ServiceError
 from app.schemas import Collection, Hit
 from app.settings import Settings, reveal
+from app.ui.conversations import Conversations
 from app.ui.text import Texts, best_language
 
 R = TypeVar("R")
@@ -18,6 +19,12 @@ def client() -> Client:
     """One connection pool for all visitors."""
     settings = Settings()
     return Client(settings.service_url, reveal(settings.api_key))
+
+
+@st.cache_resource
+def conversations() -> Conversations:
+    """Those of all visitors."""
+    return Conversations(lambda request: client().answer(request))
 
 
 def texts() -> Texts:

@@ -93,6 +93,7 @@ def test_without_a_language_model_the_answer_is_quotes_in_reading_order(put: Cal
     ]
     assert quotes(checked) == said(checked)
     assert [one.number for one in checked.citations] == [1]
+    assert {one.support for one in checked.sentences} == {"supported"}
 
 
 def test_a_question_in_a_document_is_no_answer(put: Callable[..., Shelf]) -> None:
@@ -152,6 +153,7 @@ def test_a_written_answer_streams_and_no_invented_number_reaches_the_reader(
         ("Charge it to sixty percent.", [1, 2]),
     ]
     assert checked.removed_citations == 2
+    assert [one.support for one in checked.sentences] == ["weak", "supported"]
     assert [one.number for one in checked.citations] == [1, 2]
     assert "The battery wants a cool and dry place." in quotes(checked)
     assert "Charge the battery to sixty percent." in quotes(checked)

@@ -6,8 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+from app.cli.ask import doubts
 from app.client import Client
 from app.keys import Caller, Keys
+from app.schemas import Answer, Sentence
 from tests.app.conftest import Kalm
 
 ROOT = Path(__file__).parents[2]
@@ -180,3 +182,15 @@ def test_the_doctor_says_what_is_there_and_how_to_mend_the_rest(kalm: Kalm) -> N
         in ill.stdout
     )
     assert "NO  language model at http://127.0.0.1:9" in ill.stdout
+
+
+def test_sentences_in_doubt_are_named_below_an_answer() -> None:
+    sentences = [
+        Sentence(text="Keep it cool.", citations=[1], support="supported"),
+        Sentence(text="Charge it to 70 %.", citations=[1], support="unsupported", missing=["70"]),
+        Sentence(text="Keep it dry.", citations=[1], support="weak"),
+    ]
+
+    lines = doubts(Answer(mode="llm", sentences=sentences, citations=[], took_ms=1))
+
+    assert lines == ["unsupported: Charge it to 70 %. (not in the source: 70)", "weak: Keep it dry."]

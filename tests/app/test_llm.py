@@ -25,6 +25,8 @@ class ChatServer:
         self.requests: list[dict[str, Any]] = []
         """Bodies, as they came."""
         self.pieces_sent = 0
+        self.pause_s = 0.05
+        """Of "endless", after each piece."""
         self.app.get("/v1/models")(self.models)
         self.app.post("/v1/chat/completions")(self.chat)
 
@@ -47,7 +49,7 @@ class ChatServer:
         for at in range(0, len(text), 3):
             self.pieces_sent += 1
             yield _chunk(model, text[at : at + 3])
-            await asyncio.sleep(0.05 if model == "endless" else 5 if model == "slow" else 0)
+            await asyncio.sleep(self.pause_s if model == "endless" else 5 if model == "slow" else 0)
         match model:
             case "breaks":
                 raise ConnectionResetError

@@ -42,13 +42,14 @@ def chromium(profile: Path) -> Iterator[webdriver.Chrome]:
 
 
 @contextmanager
-def running_page(data: Path) -> Iterator[tuple[str, str]]:
-    """`kalm up`; yields the addresses of the page and of the service."""
+def running_page(data: Path, **settings: str) -> Iterator[tuple[str, str]]:
+    """`kalm up`, with more in its environment; yields the addresses of the page and of the service."""
     port, ui_port = free_port(), free_port()
     up = subprocess.Popen(
         [sys.executable, "-m", "app.cli", "up"],
         env={
             **os.environ,
+            **settings,
             "KALM_DATA_DIR": str(data),
             "KALM_PORT": str(port),
             "KALM_UI_PORT": str(ui_port),

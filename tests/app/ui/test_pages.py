@@ -74,6 +74,7 @@ def test_an_answer_shows_its_quotes_and_their_sources(library: Client, open_page
     shown = html(app)
     assert "The battery wants a cool and dry place. <span" in shown or "kalm-number" in shown
     assert "<mark>The battery wants a cool and dry place.</mark>" in shown
+    assert '<span class="kalm-support supported">✓ Supported</span>' in shown
     assert any("no language model is set up" in caption.value for caption in app.caption)
 
 
