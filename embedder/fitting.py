@@ -12,6 +12,7 @@ def fit(text: str, encoder: Encoder) -> tuple[str, int]:
     dropped = 0
     while len(spans) > encoder.room:
         dropped += len(spans) - encoder.room
-        text = text[: spans[encoder.room - 1][1]]
+        begin, end = spans[encoder.room - 1]
+        text = text[: end if end < len(text) else begin]  # a character may be several tokens
         spans = encoder.token_spans(text)
     return text, dropped

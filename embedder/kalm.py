@@ -71,7 +71,7 @@ class KalmEncoder:
         self._document_prefix = entry.document_prefix if entry else layout.document_prompt
         self.batch_tokens = GPU_BATCH_TOKENS
         if self._model.device.name == "cpu":
-            work = _CPU_BATCH_WORK / (12 * config.num_hidden_layers * width**2)
+            work = _CPU_BATCH_WORK / (12 * max(1, config.num_hidden_layers) * width**2)
             self.batch_tokens = int(min(max(work, CPU_BATCH_TOKENS[0]), CPU_BATCH_TOKENS[1]))
         prefixes = (self._query_prefix, self._document_prefix)
         self.room = self.card.max_tokens - max(len(self._tokenizer.encode(text).ids) for text in prefixes)

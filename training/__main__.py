@@ -1,4 +1,4 @@
-"""`python -m training COMMAND`: synthesize, mine, train, evaluate, soup, export, verify, adapt, scratch."""
+"""`python -m training COMMAND`: from nothing, or from a model, to one of your own; `--help` lists the commands."""
 
 import json
 import logging
@@ -12,7 +12,15 @@ from tyro.conf import OmitArgPrefixes, OmitSubcommandPrefixes, Positional
 
 from embedder.errors import EncoderError
 from training.adaptation import AdaptConfig
-from training.config import RECIPES, MineConfig, ScratchConfig, SynthesizeConfig, TaskSettings, TrainConfig
+from training.config import (
+    RECIPES,
+    MineConfig,
+    ScratchConfig,
+    StaticConfig,
+    SynthesizeConfig,
+    TaskSettings,
+    TrainConfig,
+)
 from training.errors import TrainingError
 
 Train = tyro.extras.subcommand_type_from_defaults(
@@ -191,6 +199,33 @@ class ScratchCommand:
 
 
 @dataclass(frozen=True)
+class StaticCommand:
+    """Train a model without layers: a table of token vectors, in minutes on a CPU."""
+
+    order: OmitArgPrefixes[StaticConfig]
+
+    def run(self) -> None:
+        from training.static import static
+
+        say(f"the model is in {static(self.order)}")
+
+
+@dataclass(frozen=True)
+class GrowCommand:
+    """Give a Qwen more layers, which change nothing until they are trained."""
+
+    model: Positional[Path]
+    output: Positional[Path]
+    layers: int = 2
+    seed: int = 0
+
+    def run(self) -> None:
+        from training.grow import grow
+
+        say(f"the model is in {grow(self.model, self.output, self.layers, self.seed)}")
+
+
+@dataclass(frozen=True)
 class SynthesizeCommand:
     """Make queries for passages: by a language model that plays personas, or from the corpus's own
     structure."""
@@ -214,6 +249,8 @@ Command = (
     | Annotated[VerifyCommand, tyro.conf.subcommand("verify")]
     | Annotated[AdaptCommand, tyro.conf.subcommand("adapt")]
     | Annotated[ScratchCommand, tyro.conf.subcommand("scratch")]
+    | Annotated[StaticCommand, tyro.conf.subcommand("static")]
+    | Annotated[GrowCommand, tyro.conf.subcommand("grow")]
 )
 
 

@@ -46,6 +46,8 @@ class TrainConfig:
     """Queries of a step, over all machines. KaLM v1.5: 48 on each of 24 devices."""
     learning_rate: float = 1e-5
     """KaLM-Embedding train.sh; 1e-4 for its pre-training."""
+    embedding_rate: float = 1.0
+    """Of the vocabulary's vectors, in learning rates: less where they are trained and the layers are new."""
     warmup: float = 0.1
     """Share of the steps; KaLM-Embedding train.sh."""
     schedule: Literal["linear", "cosine", "constant"] = "linear"
@@ -224,9 +226,59 @@ class ScratchConfig:
     max_tokens: int = 512
     theta: float = 10_000.0
     """Base of the rotary positions; Qwen2's million is for texts of 32,768 tokens."""
+    epsilon: float = 1e-6
+    """Of the norms, as Qwen. 0.04 before `static`: the length of a token's vector, 0.1 to 0.3 a number, then
+    says how much it weighs."""
+    reader: Literal["qwen", "multilingual"] = "qwen"
+    """qwen: Qwen2's words and bytes; multilingual: lower case, no spaces, for a small vocabulary
+    (`training.multilingual`), which makes the model a Qwen3."""
     dims: tuple[int, ...] = (256, 128, 64)
     """Matryoshka widths below the full one."""
     seed: int = 0
+
+
+@dataclass(frozen=True)
+class StaticConfig:
+    """How a table of token vectors is trained. The numbers are those of kalm-nano (docs/nano.md)."""
+
+    model: str
+    """A folder without layers: `scratch --layers 0 --epsilon 0.04`."""
+    data: tuple[Path, ...]
+    output: Path
+    steps: int = 1000
+    blocks: int = 14
+    """Of a step; each of one task."""
+    block: int = 256
+    """Pairs of a block; spans come twice as many."""
+    learning_rate: float = 0.03
+    """Of Adam, up over 50 steps and down to a fiftieth."""
+    temperature: float = 0.05
+    dims: tuple[int, ...] = (192, 96)
+    """Matryoshka widths below the full one; one of them in each step, in turn."""
+    dim_weights: tuple[float, ...] = (1.0, 1.5)
+    query_tokens: int = 48
+    passage_tokens: int = 128
+    spans: float = 0.3
+    """Share of blocks in which parts of texts look for their text."""
+    contrast: float = 1.4
+    """How long the rarest token's vector is at first, in lengths of `scratch`'s; the commonest: a tenth."""
+    exponent: float = 0.75
+    """Blocks of a task come by its size to this power."""
+    alike: tuple[str, ...] = ("parallel", "parallel_section", "term")
+    """Tasks whose two sides say the same: either asks, half of the time without a prompt."""
+    teacher: str = ""
+    """A model of as many dims, whose vectors the texts in `taught` and what is alike are drawn to."""
+    taught: tuple[Path, ...] = ()
+    """Files of texts that the teacher reads well: lines with "text"."""
+    teacher_weight: float = 6.0
+    """Of 1 - cosine to its vectors, beside the contrast's weight of 1."""
+    cache: Path | None = None
+    """A folder for the teacher's vectors."""
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if len(self.dim_weights) != len(self.dims):
+            raise BadConfig(f"{len(self.dims)} dims, {len(self.dim_weights)} weights for them")
 
 
 RECIPES: dict[str, tuple[str, TrainConfig]] = {

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -65,7 +66,7 @@ def train(config: TrainConfig, *, allow_download: bool = False) -> Path:
                 raise Diverged(f"the gradient of step {batch.number} is {norm}: lower --learning-rate")
             rate = _rate(batch.number, total, config)
             for group in optimizer.param_groups:
-                group["lr"] = rate
+                group["lr"] = rate * group["share"]
             optimizer.step()
             arena.updated()
             done = batch.number + 1
@@ -158,13 +159,20 @@ def _accumulate(
 
 
 def _optimizer(student: Student, config: TrainConfig) -> torch.optim.AdamW:
-    """Over the arena: two tensors, matrices with decay and vectors without."""
+    """Over the arena: three tensors, the vocabulary's vectors, matrices, and vectors without decay."""
     arena = student.arena
+    table: Any = student.network.get_input_embeddings().weight
+    first = table.numel() if table.requires_grad and arena.holds(table) else 0
+    parts = (
+        (slice(first), config.weight_decay, config.embedding_rate),
+        (slice(first, arena.matrices), config.weight_decay, 1.0),
+        (slice(arena.matrices, None), 0.0, 1.0),
+    )
     groups = []
-    for part, decay in ((slice(arena.matrices), config.weight_decay), (slice(arena.matrices, None), 0.0)):
+    for part, decay, share in parts:
         values = torch.nn.Parameter(arena.values[part])
         values.grad = arena.grads[part]
-        groups.append({"params": [values], "weight_decay": decay})
+        groups.append({"params": [values], "weight_decay": decay, "share": share})
     fused = student.device.name in {"cpu", "cuda"}
     return torch.optim.AdamW(groups, lr=config.learning_rate, fused=fused)
 
