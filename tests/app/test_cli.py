@@ -180,3 +180,18 @@ def test_the_doctor_says_what_is_there_and_how_to_mend_the_rest(kalm: Kalm) -> N
         in ill.stdout
     )
     assert "NO  language model at http://127.0.0.1:9" in ill.stdout
+
+
+def test_a_collection_is_measured_a_way_is_applied_and_undone(kalm: Kalm, library: Client) -> None:
+    refused = kalm("collections", "apply", "library", "--dims", "64", "--quantisation", "binary")
+    assert refused.returncode == 1
+    assert "was not measured in 'library': kalm collections tune library" in refused.stderr
+
+    measured = kalm("collections", "tune", "library")
+    assert "  256 1 bit" in measured.stdout
+    applied = kalm("collections", "apply", "library", "--dims", "64", "--quantisation", "binary")
+    assert "64 dims 1 bit pick" in applied.stdout, applied.stderr
+    undone = kalm("collections", "undo", "library")
+
+    assert undone.returncode == 0, undone.stderr
+    assert "64 dims 1 bit" not in undone.stdout
