@@ -1,17 +1,19 @@
 """Figures of evaluations -> charts."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import altair as alt
 
 from app.evaluation.schemas import Measure, Run, Slice
-from app.schemas import Setting
+from app.schemas import Quantisation, Setting
 from app.ui.amounts import size
 from app.ui.text import Texts
 
-_DARK = 93
+_DARK = 90
 """Percent kept, above which a cell of the lab is dark."""
+_CELL_PX = 48
+"""Height of a cell of the lab: two lines."""
 _HALF = 50
 """Percent, above which a cell is dark and its figure white."""
 
@@ -72,13 +74,19 @@ def curve(runs: Sequence[Run], measure: Measure, t: Texts) -> alt.LayerChart | a
     return alt.layer(intervals, lines)
 
 
-def compression(settings: Sequence[Setting], t: Texts) -> alt.LayerChart | alt.FacetChart:
-    """Width × kind of code, each cell with what it keeps, takes and costs; a click picks it."""
+def compression(
+    settings: Sequence[Setting], shades: Mapping[tuple[int, Quantisation | None], float], t: Texts
+) -> alt.LayerChart | alt.FacetChart:
+    """Width × kind of code, each cell with what it keeps, takes and costs; a click picks it.
+
+    shades: by width and kind, 0 to 1: the higher, the darker the cell.
+    """
     rows = [
         {
             "dim": one.dim,
             "kind": one.quantisation,
             "name": t(f"quant_{one.quantisation or 'none'}"),
+            "shade": 100 * shades[one.dim, one.quantisation],
             "value": 100 * one.agreement,
             "kept": f"{math.floor(1000 * one.agreement) / 10:g} % · {one.candidates}",
             "cost": ("" if one.p50_ms is None else f"{one.p50_ms:.1f} ms · ") + size(one.memory_bytes),
@@ -87,7 +95,7 @@ def compression(settings: Sequence[Setting], t: Texts) -> alt.LayerChart | alt.F
         for one in settings
     ]
     order = [t(f"quant_{kind}") for kind in ("none", "int8", "binary")]
-    shared = alt.Chart(alt.InlineData(values=rows), height=52 * len({one.dim for one in settings})).encode(
+    shared = alt.Chart(alt.InlineData(values=rows), height=alt.Step(_CELL_PX)).encode(
         x=alt.X("name:N", title=t("quantisation"), sort=order, axis=alt.Axis(orient="top", labelAngle=0)),
         y=alt.Y("dim:O", title=t("dims"), sort="descending"),
         tooltip=[
@@ -95,24 +103,23 @@ def compression(settings: Sequence[Setting], t: Texts) -> alt.LayerChart | alt.F
             alt.Tooltip("name:N", title=t("quantisation")),
             alt.Tooltip("way:N", title=t("way")),
             alt.Tooltip("value:Q", format=".2f", title=t("agreement")),
-            alt.Tooltip("cost:N"),
         ],
     )
     picked = alt.selection_point(name="cell", fields=["dim", "kind"])
     scale = alt.Scale(domain=[80, 100], scheme="tealblues", clamp=True)
-    shades = (
+    rectangles = (
         shared.mark_rect(cursor="pointer", cornerRadius=4)
         .encode(
-            color=alt.Color("value:Q", scale=scale, legend=None),
+            color=alt.Color("shade:Q", scale=scale, legend=None),
             strokeWidth=alt.condition(picked, alt.value(3), alt.value(0), empty=False),
             stroke=alt.value("#f59e0b"),
         )
         .add_params(picked)
     )
-    ink = alt.condition(alt.datum.value > _DARK, alt.value("white"), alt.value("#134e4a"))
+    ink = alt.condition(alt.datum.shade > _DARK, alt.value("white"), alt.value("#134e4a"))
     kept = shared.mark_text(dy=-8, fontWeight="bold").encode(text="kept:N", color=ink)
     cost = shared.mark_text(dy=9, fontSize=11).encode(text="cost:N", color=ink)
-    return alt.layer(shades, kept, cost)
+    return alt.layer(rectangles, kept, cost)
 
 
 def clicked(event: object) -> tuple[int, str] | None:

@@ -46,6 +46,8 @@ _FEWEST_ROWS = 20_000
 """Below, a scan of the stored prefix is as fast as codes, and exact."""
 _LEAST_SHARE = 0.3
 """Of the points that a filter, other than one by language, lets through: below, the engine scans those."""
+_PER_RESULT = 3
+"""Candidates by codes for each result, at least: far down the list no order is as sure as at its top."""
 _FILL_POINTS = 100
 """Read at a time to make their codes; a search waits for no more than one read."""
 
@@ -248,8 +250,8 @@ class EdgeIndex:
             share = self._about(where) / max(1, self._about(by_language))
             if share < _LEAST_SHARE:
                 return None
-        wanted = schema.candidates(limit + offset, funnel or Funnel(codes.compression.dim, CANDIDATES))
-        wanted = int(wanted / share)
+        candidates = CANDIDATES if funnel is None else funnel.candidates
+        wanted = int(max(candidates, _PER_RESULT * (limit + offset)) / share)
         ids = codes.nearest(vector, wanted, where.languages, max(VISIT_ROWS, 8 * wanted))
         found = self.order(vector, ids, limit=limit, offset=offset, where=where)
         return None if len(found) < limit and len(ids) >= wanted else found

@@ -194,3 +194,18 @@ def test_sentences_in_doubt_are_named_below_an_answer() -> None:
     lines = doubts(Answer(mode="llm", sentences=sentences, citations=[], took_ms=1))
 
     assert lines == ["unsupported: Charge it to 70 %. (not in the source: 70)", "weak: Keep it dry."]
+
+
+def test_a_collection_is_measured_a_way_is_applied_and_undone(kalm: Kalm, library: Client) -> None:
+    refused = kalm("collections", "apply", "library", "--dims", "64", "--quantisation", "binary")
+    assert refused.returncode == 1
+    assert "was not measured in 'library': kalm collections tune library" in refused.stderr
+
+    measured = kalm("collections", "tune", "library")
+    assert "  256 1 bit" in measured.stdout
+    applied = kalm("collections", "apply", "library", "--dims", "64", "--quantisation", "binary")
+    assert "64 dims 1 bit pick" in applied.stdout, applied.stderr
+    undone = kalm("collections", "undo", "library")
+
+    assert undone.returncode == 0, undone.stderr
+    assert "64 dims 1 bit" not in undone.stdout

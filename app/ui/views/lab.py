@@ -71,9 +71,9 @@ def pick(collection: Collection, tuning: Tuning) -> None:
     if not offered:
         return
     st.caption(t("lab_map"))
-    clicked = charts.clicked(
-        st.altair_chart(charts.compression(offered, t), on_select="rerun", key=f"map-{collection.name}")
-    )
+    fewest = {(one.dim, one.quantisation): one.agreement for one in reversed(tuning.settings)}
+    chart = charts.compression(offered, fewest, t)
+    clicked = charts.clicked(st.altair_chart(chart, on_select="rerun", key=f"map-{collection.name}"))
     best = tuning.chosen
     start = next((at for at, one in enumerate(offered) if (one.dim, one.quantisation) == clicked), None)
     if start is None and best:

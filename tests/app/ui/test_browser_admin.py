@@ -166,3 +166,26 @@ def test_a_source_is_added_synced_changed_and_forgotten(
     find(browser, "//body[not(.//div[contains(@class, 'st-key-run-routes')])]")
     assert client.sources() == []
     assert {"route.md", "hut.md"} <= {one.name for one in client.documents("library").documents}
+
+
+def test_a_way_to_search_is_measured_picked_and_undone(browser: webdriver.Chrome, address: Address) -> None:
+    browser.get(f"{address[0]}/lab")
+    see(browser, "//button[contains(., 'Measure')]").click()
+    see(browser, "//*[contains(text(), 'Click a cell')]")
+    see(browser, "//*[@role='graphics-document' or name()='canvas']")
+    measured = address[1].tuning("library")
+    assert measured is not None
+    assert {one.quantisation for one in measured.settings if one.candidates} == {"none", "int8", "binary"}
+
+    see(browser, "//input[@aria-label[contains(., 'Way to search')]]").send_keys(
+        "96 dimensions, 1-bit", Keys.ENTER
+    )
+    apply = see(browser, "//button[contains(., 'Search this way')]")
+    apply.click()
+    see(browser, "//*[contains(text(), 'by 96 dimensions (1-bit)')]")
+
+    see(browser, "//button[contains(., 'Undo')]").click()
+    until = time.monotonic() + 30
+    while (found := address[1].tuning("library")) is None or found.previous:
+        assert time.monotonic() < until
+        time.sleep(0.2)

@@ -21,7 +21,7 @@ from embedder.errors import UnknownDim
 from embedder.pooling import normalise
 from ingest.errors import DiskFull, IndexDamaged, IndexLocked, IndexUnavailable, WrongEncoder
 from ingest.index import Location, drop_index, open_index, stored_contract
-from ingest.index.contract import Beside, Between, Chunking, Contract, Funnel, Index, Where
+from ingest.index.contract import Beside, Between, Chunking, Compression, Contract, Funnel, Index, Where
 from ingest.index.edge import EdgeIndex
 from ingest.index.server import ServerIndex, connect
 from ingest.lexical import SparseVector, encode_documents, encode_queries
@@ -473,3 +473,70 @@ def test_the_stored_vectors_of_passages_can_be_had(index: Index) -> None:
     assert stored.keys() == {ids[0], ids[2]}
     assert stored[ids[2]].shape == (1, 32)
     np.testing.assert_allclose(stored[ids[2]][0], points[2], atol=1e-3)  # stored as float16
+
+
+def test_a_server_keeps_the_codes_by_its_own_quantisation() -> None:
+    """What is sent: the client's own engine takes no notice of it."""
+    from qdrant_client import models
+
+    sent: dict[str, list[dict[str, object]]] = {"create_collection": [], "update_collection": [], "query": []}
+    client = QdrantClient(":memory:")
+
+    class Watched:
+        def __getattr__(self, name: str) -> object:
+            if name == "query_points":
+                name_in_log = "query"
+            elif name in sent:
+                name_in_log = name
+            else:
+                return getattr(client, name)
+
+            def call(*args: object, **options: object) -> object:
+                sent[name_in_log].append(options)
+                if name == "update_collection" and "vectors_config" in options:
+                    return True  # refused by the client's own engine
+                return getattr(client, name)(*args, **options)
+
+            return call
+
+    with_codes = replace(CONTRACT, compression=Compression(8, "int8"))
+    index = ServerIndex("a", Watched(), with_codes)  # type: ignore[arg-type]
+    points = put(index, "v", 50)
+
+    vectors_config = sent["create_collection"][0]["vectors_config"]
+    assert isinstance(vectors_config, dict)
+    scalar = vectors_config["d8"].quantization_config.scalar
+    assert (scalar.type, scalar.always_ram) == (models.ScalarType.INT8, True)
+    assert vectors_config["d32"].quantization_config is None
+
+    index.search(points[0], limit=3)
+    prefetch = sent["query"][-1]["prefetch"]
+    assert isinstance(prefetch, models.Prefetch)
+    assert prefetch.params is not None
+    assert prefetch.params.quantization == models.QuantizationSearchParams(rescore=False)
+
+    index.compress(Compression(8, "binary"))
+    changes = [one["vectors_config"] for one in sent["update_collection"] if "vectors_config" in one]
+    assert isinstance(changes[0], dict)
+    assert changes[0]["d8"].quantization_config.binary.always_ram is True
+    assert ServerIndex("a", Watched(), with_codes).contract.compression == Compression(8, "binary")  # type: ignore[arg-type]
+
+    index.compress(None)
+    changes = [one["vectors_config"] for one in sent["update_collection"] if "vectors_config" in one]
+    assert isinstance(changes[1], dict)
+    assert changes[1]["d8"].quantization_config == models.Disabled.DISABLED
+    client.close()
+
+
+def test_candidates_are_ordered_by_the_full_vector(index: Index) -> None:
+    points = put(index, "v", 50)
+    stored = {
+        one: vectors for ids, many in index.all_vectors() for one, vectors in zip(ids, many, strict=True)
+    }
+    some = sorted(stored)[:20]
+
+    found = index.order(points[3], some, limit=5)
+
+    nearest = sorted(some, key=lambda one: -float(stored[one][0] @ points[3]))[:5]
+    assert [hit.chunk.id for hit in found] == nearest
+    assert len(stored) == 50
