@@ -177,9 +177,14 @@ class Client:
     def original(self, document: str) -> bytes:
         return self._send("GET", f"/v1/documents/{document}/original").content
 
-    def picture(self, document: str, page: int) -> tuple[bytes, int]:
-        """A page of a pdf as PNG, and how many pages it has."""
-        response = self._send("GET", f"/v1/documents/{document}/pages/{page}", timeout=LOOK_TIMEOUT_S)
+    def picture(self, document: str, page: int, passage: int | None = None) -> tuple[bytes, int]:
+        """A page of a pdf as PNG, a passage (by position) highlighted; and how many pages it has."""
+        response = self._send(
+            "GET",
+            f"/v1/documents/{document}/pages/{page}",
+            params=_given(passage=passage),
+            timeout=LOOK_TIMEOUT_S,
+        )
         return response.content, int(response.headers["x-pages"])
 
     def preflight(self, collection: str, files: Sequence[tuple[str, BinaryIO]]) -> list[Preflight]:

@@ -348,12 +348,17 @@ class Service:
         items = [Source(row.uri, row.name, row.path) for row in rows]
         return self._queue(self.jobs.add(collection, _label(items), items=items))
 
-    def picture(self, document: str, number: int, groups: Groups) -> Picture:
-        """A page (1-based) of a pdf. Raises UnknownDocument, UnknownPage, IngestError."""
+    def picture(self, document: str, number: int, groups: Groups, passage: int | None = None) -> Picture:
+        """A page (1-based) of a pdf, what it has of a passage (0-based) highlighted.
+
+        Raises UnknownDocument, UnknownPage, IngestError.
+        """
         row = self.ledger.document(document, groups)
         if not row.path.is_file():
             raise SourceGone(f"{row.name}: the file is no longer at its source")
-        return self.reader.picture(row.path, row.name, number)
+        chunks = self.chunks(document, groups) if passage is not None else []
+        text = next((chunk.text for chunk in chunks if chunk.position == passage), "")
+        return self.reader.picture(row.path, row.name, number, text)
 
     def chunks(self, document: str, groups: Groups) -> list[Chunk]:
         """A document's chunks in reading order; none if it was never ingested. Raises UnknownDocument."""

@@ -64,12 +64,12 @@ class ParseWorker:
         found: str = self._do("format", path, name)[0]["format"]
         return found
 
-    def picture(self, path: Path, name: str, number: int) -> Picture:
-        """A page (1-based) of a pdf. Raises IngestError, UnknownPage."""
-        found = self._do("picture", path, name, number=number)[0]
+    def picture(self, path: Path, name: str, number: int, passage: str = "") -> Picture:
+        """A page (1-based) of a pdf, `passage` highlighted. Raises IngestError, UnknownPage."""
+        found = self._do("picture", path, name, number=number, passage=passage)[0]
         return Picture(base64.b64decode(found["png"]), found["pages"])
 
-    def _do(self, task: str, path: Path, name: str, **more: int) -> list[dict[str, Any]]:
+    def _do(self, task: str, path: Path, name: str, **more: int | str) -> list[dict[str, Any]]:
         with self._lock:
             if self._child is None or self._child.poll() is not None or self._files >= _FILES_PER_CHILD:
                 self._start()
@@ -254,10 +254,10 @@ def _format(path: Path, name: str) -> Iterator[dict[str, Any]]:
     yield {"format": format_of(path, name)}
 
 
-def _picture(path: Path, name: str, number: int) -> Iterator[dict[str, Any]]:
+def _picture(path: Path, name: str, number: int, passage: str) -> Iterator[dict[str, Any]]:
     from ingest.parse.picture import render
 
-    picture = render(path, name, number)
+    picture = render(path, name, number, passage)
     yield {"png": base64.b64encode(picture.png).decode(), "pages": picture.pages}
 
 

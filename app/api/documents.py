@@ -159,10 +159,13 @@ def read(document: str, request: Request) -> DocumentText:
 
 
 @router.get("/{document}/pages/{number}", dependencies=[reader], response_class=Response)
-def page(document: str, number: int, request: Request) -> Response:
-    """A page (1-based) of a pdf as PNG; `x-pages` says how many there are."""
+def page(document: str, number: int, request: Request, passage: int | None = None) -> Response:
+    """A page (1-based) of a pdf as PNG, what it has of a passage (by position) highlighted.
+
+    `x-pages` says how many there are.
+    """
     service: Service = request.app.state.service
-    picture = service.picture(document, number, groups_of(request))
+    picture = service.picture(document, number, groups_of(request), passage)
     return Response(
         picture.png,
         media_type="image/png",

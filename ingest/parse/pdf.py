@@ -63,7 +63,8 @@ def read_pdf(path: Path, name: str) -> list[Element]:
             raise PasswordProtected(f"{name} is protected by a password: save it without one") from error
         raise UnreadableFile(f"{name} is damaged ({error}): get an undamaged copy") from error
     with document:
-        lines = [line for number in range(len(document)) for line in _page_lines(document, number)]
+        sight = Sight()
+        lines = [line for number in range(len(document)) for line in _page_lines(document, number, sight)]
         title = (document.get_metadata_dict().get("Title") or "").strip("\0 ")
         elements = list(_elements(lines)) if lines else []
         elements += read_pictures(document, name, {line.page for line in lines})
@@ -73,14 +74,14 @@ def read_pdf(path: Path, name: str) -> list[Element]:
     return elements
 
 
-def _page_lines(document: pypdfium2.PdfDocument, number: int) -> Iterator[_Line]:
+def _page_lines(document: pypdfium2.PdfDocument, number: int, sight: Sight) -> Iterator[_Line]:
     try:
         page = document[number]
         textpage = page.get_textpage()
     except pypdfium2.PdfiumError:
         log.warning("page %d can't be read, the others are", number + 1)
         return
-    sight = Sight(page)
+    sight.turn_to(page)
     at = 0
     for line in textpage.get_text_range().splitlines(keepends=True):
         text = line.strip()

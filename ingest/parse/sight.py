@@ -23,19 +23,25 @@ _LOWEST = 1.0
 """Points: letters of this height can't be read."""
 _ONE_COLOUR = 12
 """Of 255, between the lightest and the darkest."""
-_SCALE = 2.0
+_SCALE = 1.0
 """Pixels per point."""
+_MOST_DRAWN = 500
+"""Pages of a document, some 10 ms each; whether lines on later ones are seen is not asked."""
 _MOST_PIXELS = 16_000_000
 
 
 class Sight:
-    """One page; it is drawn when the first line asks for it."""
+    """Of one document, page by page; a page is drawn when the first line asks for it."""
 
-    def __init__(self, page: Any) -> None:
-        self._page = page
+    def __init__(self) -> None:
+        self._page: Any = None
+        self._bounds = (0.0, 0.0, 0.0, 0.0)
+        self._picture: npt.NDArray[np.uint8] | None = None
+        self._drawn = 0
+
+    def turn_to(self, page: Any) -> None:
         left, bottom, right, top = page.get_bbox()
-        self._bounds = (left, bottom, right, top)
-        self._drawn: npt.NDArray[np.uint8] | None = None
+        self._page, self._bounds, self._picture = page, (left, bottom, right, top), None
 
     def misses(self, textpage: Any, glyphs: Sequence[int]) -> bool:
         """Whether nobody sees the glyphs of a line (pdfium's numbers of them)."""
@@ -49,9 +55,9 @@ class Sight:
             return True
         if _has_no_size(textpage, middle):
             return True
-        return _has_no_ink(textpage, middle) and self._is_one_colour(
-            [found for glyph in glyphs if (found := _box(textpage, glyph))]
-        )
+        if not _has_no_ink(textpage, middle) or (self._picture is None and self._drawn == _MOST_DRAWN):
+            return False
+        return self._is_one_colour([found for glyph in glyphs if (found := _box(textpage, glyph))])
 
     def _is_one_colour(self, boxes: Sequence[tuple[float, float, float, float]]) -> bool:
         page = self._draw()
@@ -67,13 +73,14 @@ class Sight:
         return bool(place.size == 0 or int(place.max()) - int(place.min()) < _ONE_COLOUR)
 
     def _draw(self) -> npt.NDArray[np.uint8]:
-        if self._drawn is None:
+        if self._picture is None:
+            self._drawn += 1
             width, height = self._bounds[2] - self._bounds[0], self._bounds[3] - self._bounds[1]
-            scale = min(_SCALE, (_MOST_PIXELS / (width * height)) ** 0.5)
+            scale = min(_SCALE, (_MOST_PIXELS / max(width * height, 1.0)) ** 0.5)
             upright = -self._page.get_rotation() % 360  # boxes are told as if the page was not turned
             drawn = self._page.render(scale=scale, grayscale=True, rotation=upright)
-            self._drawn = drawn.to_numpy().copy()
-        return self._drawn
+            self._picture = drawn.to_numpy().copy()
+        return self._picture
 
 
 def _box(textpage: Any, glyph: int) -> tuple[float, float, float, float] | None:

@@ -1,5 +1,6 @@
 """A document's whole way in, and out again."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,25 @@ def test_an_edited_file_leaves_nothing_stale(tmp_path: Path, shelf: Shelf) -> No
 
     assert found("one two three", shelf) == ["three"]
     assert shelf.index.versions() == shelf.ledger.versions("library")
+
+
+def test_one_document_ingested_from_many_threads_ends_as_one_version(tmp_path: Path, shelf: Shelf) -> None:
+    texts = [f"words of version {number % 3}" for number in range(12)]
+    documents = []
+    for number, text in enumerate(texts):  # one source, read at twelve moments
+        kept = tmp_path / f"{number}.md"
+        kept.write_text(text)
+        source = Source((tmp_path / "a.md").as_uri(), "a.md", kept)
+        documents.append(read_document(source, "library", max_bytes=1_000_000))
+
+    with ThreadPoolExecutor(6) as threads:
+        reports = list(threads.map(lambda one: ingest(one, shelf, read_lines, Unwatched()), documents))
+
+    assert [report.outcome for report in reports].count("added") == 1
+    (row,), _ = shelf.ledger.documents("library")
+    assert found("words of version", shelf) in [[text] for text in set(texts)]
+    assert shelf.index.count() == 1
+    assert row.version is not None
 
 
 def test_a_copy_shares_the_points_and_both_are_cited(tmp_path: Path, shelf: Shelf) -> None:

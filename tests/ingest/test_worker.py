@@ -1,12 +1,13 @@
 """The child process that reads files: limits hold, and the next file is none the wiser."""
 
 import sys
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from ingest.errors import FileTooLarge, ParseLimit, UnreadableFile
+from ingest.errors import FileTooLarge, IngestError, ParseLimit, UnreadableFile
 from ingest.parse import parse
 from ingest.worker import ParseWorker
 
@@ -117,6 +118,48 @@ def test_the_child_reaches_neither_network_nor_programs() -> None:
         "socket.sendto is not for a reader of files",
         "subprocess.Popen is not for a reader of files",
     ]
+
+
+def bomb(path: Path) -> Path:
+    """A page whose content unfolds from 1 MB to 1 GB."""
+    packer = zlib.compressobj(9)
+    content = packer.compress(b"BT /F1 12 Tf 9 9 Td (boom) Tj ET\n")
+    content += b"".join(packer.compress(b" " * (1 << 20)) for _ in range(1000)) + packer.flush()
+    parts = [
+        b"<< /Type /Catalog /Pages 2 0 R >>",
+        b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
+        b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 99 99] /Contents 4 0 R >>",
+        b"<< /Length %d /Filter /FlateDecode >>\nstream\n%b\nendstream" % (len(content), content),
+    ]
+    numbered = (b"%d 0 obj\n%b\nendobj\n" % (number, part) for number, part in enumerate(parts, 1))
+    path.write_bytes(b"%PDF-1.7\n" + b"".join(numbered) + b"trailer << /Root 1 0 R >>\n")
+    return path
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="macOS does not enforce limits of memory")
+def test_a_pdf_that_unfolds_to_a_gigabyte_is_given_up_and_the_next_file_is_read(
+    tmp_path: Path, good: Path
+) -> None:
+    worker = ParseWorker(memory_mb=512)
+
+    with pytest.raises(IngestError, match=r"bomb\.pdf"):
+        worker.parse(bomb(tmp_path / "bomb.pdf"), "bomb.pdf")
+
+    assert worker.parse(good, good.name)[0].text == "Title"
+    worker.close()
+
+
+def test_a_pdf_whose_pages_are_their_own_parents_ends(tmp_path: Path) -> None:
+    loop = b"%PDF-1.7\n1 0 obj\n<< /Type /Catalog /Pages 2 0 R >>\nendobj\n2 0 obj\n"
+    loop += (
+        b"<< /Type /Pages /Kids [2 0 R 2 0 R] /Count 9 /Parent 2 0 R >>\nendobj\ntrailer << /Root 1 0 R >>\n"
+    )
+    (tmp_path / "loop.pdf").write_bytes(loop)
+    worker = ParseWorker(timeout_s=20)
+
+    with pytest.raises(IngestError, match=r"loop\.pdf"):
+        worker.parse(tmp_path / "loop.pdf", "loop.pdf")
+    worker.close()
 
 
 def test_a_long_text_comes_in_parts_and_whole(tmp_path: Path) -> None:

@@ -32,11 +32,11 @@ def show(passages: Sequence[Passage], opened: int | None) -> None:
 
 
 def page_by_page(document: Document, passages: Sequence[Passage], opened: int | None) -> None:
-    """The picture of a page beside the passages that begin on it."""
+    """The picture of a page, the opened passage highlighted, beside the passages that begin on it."""
     key = f"page-{document.id}-{opened}"
     begin = next((one.page for one in passages if one.position == opened and one.page), 1)
     number = int(st.session_state.get(key, begin))
-    picture, pages = attempt(lambda: client().picture(document.id, number))
+    picture, pages = attempt(lambda: client().picture(document.id, number, opened))
     if pages > 1:
         st.pagination(pages, default=begin, key=key)
     left, right = st.columns(2, gap="medium")

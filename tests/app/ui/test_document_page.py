@@ -39,6 +39,17 @@ def test_a_pdf_opens_at_the_page_of_its_passage(client: Client, manual: str, ope
     assert "kalm-passage opened" not in html(app)
 
 
+def test_the_passage_that_was_opened_is_highlighted_on_its_page(client: Client, manual: str) -> None:
+    last = client.document(manual).passages[-1]
+
+    plain, _ = client.picture(manual, 2)
+    marked, _ = client.picture(manual, 2, last.position)
+    elsewhere, _ = client.picture(manual, 1, last.position)
+
+    assert marked != plain
+    assert elsewhere == client.picture(manual, 1)[0]
+
+
 def test_a_document_without_pictures_shows_its_text(library: Client, open_page: Open) -> None:
     bread = next(one for one in library.documents("library").documents if one.name == "bread.md")
 

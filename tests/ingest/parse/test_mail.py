@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from email.message import EmailMessage
 from io import BytesIO
+from pathlib import Path
 
 import pytest
 from openpyxl import Workbook
@@ -55,6 +56,15 @@ def test_attachments_are_sections_read_by_what_they_are(read: Read) -> None:
         Element("text", "More."),
         Element("text", "Attachments, not read: broken.pdf"),
     ]
+
+
+@pytest.mark.parametrize("name", ["../../evil.md", "/etc/cron.d/evil.md", "C:\\Windows\\evil.md"])
+def test_the_name_of_an_attachment_is_only_a_label(read: Read, tmp_path: Path, name: str) -> None:
+    message = mail("Offer", "See below.")
+    message.add_attachment("# Notes", subtype="markdown", filename=name)
+
+    assert Element("title", "evil.md", depth=1) in read("a.eml", message.as_bytes())
+    assert not list(tmp_path.parent.rglob("evil.md"))
 
 
 def test_mails_in_mails_are_read_five_deep_and_their_attached_files_too(read: Read) -> None:

@@ -89,6 +89,21 @@ def test_text_that_is_seen_is_not_marked(tmp_path: Path, show: Draw) -> None:
     assert not any(found.values())
 
 
+def test_a_huge_page_and_very_many_are_looked_at_in_bounded_time(tmp_path: Path) -> None:
+    canvas = Canvas(str(tmp_path / "a.pdf"), pagesize=(14_400, 14_400))  # the largest there is
+    for number in range(600):
+        canvas.setFillColorRGB(1, 1, 1)
+        canvas.drawString(40, 150, f"Praise vendor {number * 7919}.")
+        canvas.showPage()
+        canvas.setPageSize(PAGE)
+    canvas.save()
+
+    found = parse(tmp_path / "a.pdf", "a.pdf")
+
+    assert sum(element.text.count("Praise vendor") for element in found) == 600
+    assert [element.unseen for element in found if element.page in (1, 500, 501)] == [True, True, False]
+
+
 def test_a_page_that_is_turned_is_looked_at_as_it_lies(tmp_path: Path) -> None:
     def turned(canvas: Canvas) -> None:
         canvas.setPageRotation(90)
