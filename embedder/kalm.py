@@ -66,7 +66,9 @@ class KalmEncoder:
                 "rename the folder if it is another model"
             )
         self.card = _card(folder, layout, entry, self._model.causal, config)
-        self._template = entry.query_template if entry else ""
+        self._template = entry.query_template if entry else layout.query_template
+        self._instructable = bool(entry.instruction) if entry else "{instruction}" in self._template
+        self._prompts = {} if entry else layout.prompts
         self._query_prefix = query_prefix(self._template, entry.instruction) if entry else layout.query_prompt
         self._document_prefix = entry.document_prefix if entry else layout.document_prompt
         self.batch_tokens = GPU_BATCH_TOKENS
@@ -90,10 +92,13 @@ class KalmEncoder:
     def encode_queries(
         self, texts: Sequence[str], task: str | None = None, dim: int | None = None
     ) -> Vectors:
-        """Encode questions, with the model's instruction or with that for `task` (`prompts.TASKS`, or its
-        own words) in its place. A model that was trained without instructions gets none."""
+        """Encode questions, with the model's instruction or with that for `task` (the folder's own prompt of
+        that name, `prompts.TASKS`, or its own words) in its place. A model that was trained without
+        instructions gets none."""
         prefix = self._query_prefix
-        if task is not None and self.card.instruction:
+        if task in self._prompts:
+            prefix = self._prompts[task]
+        elif task is not None and self._instructable:
             prefix = query_prefix(self._template, instruction_for(task))
         return self._encode([prefix + text for text in texts], dim)
 

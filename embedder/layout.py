@@ -8,6 +8,7 @@ from typing import Any, get_args
 from embedder.catalog import Entry
 from embedder.encoder import Pooling
 from embedder.errors import BrokenModel, ModelNotFound, UnsupportedModel
+from embedder.prompts import KALM
 
 _POOLING: dict[str, Pooling] = {"mean": "mean", "cls": "cls", "lasttoken": "last"}
 _OLD_POOLING = {  # sentence-transformers before 6 wrote a flag per mode
@@ -37,6 +38,15 @@ class Layout:
     max_tokens: int | None
     dims: tuple[int, ...]
     """Matryoshka widths the folder declares; empty if it does not."""
+    prompts: dict[str, str]
+    """All of the folder's, by name: of roles and of tasks."""
+
+    @property
+    def query_template(self) -> str:
+        """KaLM's, if the folder's query prompt is that with an instruction in it; else the prompt itself."""
+        first, last = KALM.split("{instruction}")
+        kalm = self.query_prompt.startswith(first) and self.query_prompt.endswith(last)
+        return KALM if kalm else self.query_prompt
 
 
 def read_layout(folder: Path, entry: Entry | None) -> Layout:
@@ -64,6 +74,7 @@ def read_layout(folder: Path, entry: Entry | None) -> Layout:
         lower_case=bool(tokenization.get("do_lower_case")),
         max_tokens=tokenization.get("max_seq_length"),
         dims=tuple(settings.get("matryoshka_dims") or ()),
+        prompts={name: prompt for name, prompt in (settings.get("prompts") or {}).items() if prompt},
     )
 
 

@@ -16,7 +16,7 @@ from embedder.layout import Layout, read_layout
 from embedder.locate import locate
 from embedder.model import DECODERS, ENCODERS, Model, first_position, load_stock
 from embedder.pooling import normalise, truncate
-from embedder.prompts import KALM, TASKS, query_prefix
+from embedder.prompts import TASKS, query_prefix
 from embedder.tokens import clean, load_tokenizer, specials
 from training import cpu, lora
 from training.arena import Arena
@@ -128,10 +128,7 @@ def _prompts(layout: Layout, entry: Entry | None) -> tuple[str, str]:
             entry.query_template if entry.query_template != "{instruction}" else entry.instruction,
             entry.document_prefix,
         )
-    first, last = KALM.split("{instruction}")
-    if layout.query_prompt.startswith(first) and layout.query_prompt.endswith(last):
-        return KALM, layout.document_prompt  # with this task's instruction in it
-    return layout.query_prompt, layout.document_prompt
+    return layout.query_template, layout.document_prompt
 
 
 def _pool(hidden: Tensor, lengths: Sequence[int], how: Pooling) -> Tensor:

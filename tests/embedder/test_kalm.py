@@ -16,8 +16,10 @@ from torch import Tensor
 import embedder
 from embedder.attention import attend
 from embedder.catalog import CATALOG
+from embedder.encoder import Vectors
 from embedder.errors import BrokenModel, TextTooLong, UnknownDim, WrongWeights
 from embedder.kalm import KalmEncoder
+from embedder.prompts import TASKS
 from tests.embedder.conftest import SAME, SHORT, TEXTS, Save, cosines
 
 
@@ -184,6 +186,26 @@ def test_a_query_carries_the_models_prompt_and_a_document_does_not(save: Save) -
 
     assert cosines(encoder.encode_queries(["a"]), plain.encode_documents(["query: a"])).min() >= SAME
     assert cosines(encoder.encode_documents(["a"]), plain.encode_documents(["passage: a"])).min() >= SAME
+
+
+def test_a_folder_has_a_prompt_for_a_task(save: Save) -> None:
+    plain = KalmEncoder(save("bert", name="plain"), None, "cpu", "fp32")
+    folder = save("bert")
+
+    def told(prompts: dict[str, str], task: str) -> Vectors:
+        (folder / "config_sentence_transformers.json").write_text(json.dumps({"prompts": prompts}))
+        return embedder.load(str(folder), "cpu", "fp32").encode_queries(["a"], task=task)
+
+    named = {"query": "query: ", "sts": "same: "}
+    kalm = {"query": "Instruct: Find it \n Query: "}
+    for prompts, task, prompt in [
+        (named, "sts", "same: "),
+        (named, "intents", "query: "),  # it knows no other, and no instructions
+        (kalm, "sts", f"Instruct: {TASKS['sts']} \n Query: "),
+        (kalm, "Find code", "Instruct: Find code \n Query: "),
+        ({}, "sts", ""),
+    ]:
+        assert cosines(told(prompts, task), plain.encode_documents([f"{prompt}a"])).min() >= SAME
 
 
 def test_a_folder_with_kalm_s_name_is_loaded_as_kalm(save: Save) -> None:
