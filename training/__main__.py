@@ -1,4 +1,4 @@
-"""`python -m training COMMAND`: from nothing, or from a model, to one of your own; `--help` lists the commands."""
+"""`python -m training COMMAND`: from nothing, or from a model, to one of your own; `--help` lists them."""
 
 import json
 import logging
