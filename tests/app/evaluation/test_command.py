@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from app.client import Client
-from tests.app.test_cli import Kalm, kalm
+from tests.app.conftest import Kalm
 
 __all__ = ["kalm"]
 
