@@ -8,8 +8,6 @@ import pytest
 from app.client import Client
 from tests.app.conftest import Kalm
 
-__all__ = ["kalm"]
-
 TEXTS = {
     "d1": ("Battery", "The battery wants a cool and dry place."),
     "d/2": ("", "Flour, water, salt and time make bread. Bake it hot."),
