@@ -52,8 +52,8 @@ def fill(codes: Codes, points: Vectors, languages: tuple[str, ...] = ("en",), fi
 def low(monkeypatch: pytest.MonkeyPatch) -> None:
     """Cells from a few hundred rows on."""
     monkeypatch.setattr(coarse, "LOG_ROWS", 500)
-    monkeypatch.setattr(coarse, "VISIT_ROWS", 1500)
-    monkeypatch.setattr("ingest.index.edge.VISIT_ROWS", 1500)
+    monkeypatch.setattr(coarse, "VISIT_ROWS", 2500)
+    monkeypatch.setattr("ingest.index.edge.VISIT_ROWS", 2500)
     monkeypatch.setattr("ingest.index.edge._FEWEST_ROWS", 500)
 
 
