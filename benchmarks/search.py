@@ -64,7 +64,8 @@ class Way:
         return (
             f"{self.name:<46} {percentile(self.milliseconds, 50):>8.2f} "
             f"{percentile(self.milliseconds, 95):>8.2f} {max(self.milliseconds):>8.2f} "
-            f"{percentile(self.work, 50):>8.2f} {percentile(self.work, 95):>8.2f} {np.mean(self.recalls):>9.2%}"
+            f"{percentile(self.work, 50):>8.2f} {percentile(self.work, 95):>8.2f} "
+            f"{np.mean(self.recalls):>9.2%}"
         )
 
 
