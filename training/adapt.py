@@ -145,7 +145,7 @@ def learn(order: AdaptConfig, adaptation: Adaptation) -> Figures:
     """The steps; then the model is in `run/model`."""
     steps = adaptation.steps()
     assert steps is not None  # the stage before fixed them
-    config = _train_config(order, order.output / "mined.jsonl")
+    config = train_config(order, order.output / "mined.jsonl")
     every = max(1, steps // _LIVE_TIMES)
     train(replace(config, steps=steps, evaluate_every=every, evaluate_on=tuple(adaptation.live)))
     return {"steps": steps, "batch": config.batch_size}
@@ -160,7 +160,7 @@ def average(order: AdaptConfig, adaptation: Adaptation) -> Figures:
     if not order.keep:
         shutil.copytree(trained, output)
         return {"keep": 0.0}
-    config = _train_config(order, order.output / "mined.jsonl")
+    config = train_config(order, order.output / "mined.jsonl")
     base = export.export(Student(config), config, order.output / "base", rows=[], steps=0)
     soup((trained, base), (1 - order.keep, order.keep), output)
     return {"keep": order.keep}
@@ -185,7 +185,8 @@ def measure(order: AdaptConfig, adaptation: Adaptation) -> Figures:
     return {f"{METRIC} before": first.base, f"{METRIC} after": first.candidate}
 
 
-def _train_config(order: AdaptConfig, data: Path) -> TrainConfig:
+def train_config(order: AdaptConfig, data: Path) -> TrainConfig:
+    """How `train` goes on `data`: at most a quarter of the rows in a batch, widths as the base has them."""
     rows = sum(1 for _ in read([data]))
     batch = min(order.train.batch_size, max(2, rows // 4))
     config = replace(order.train, model=order.model, data=(data,), output=order.output / "run")
@@ -217,7 +218,7 @@ def _narrowed(config: MineConfig, rows: Sequence[Row]) -> MineConfig:
 
 def _fix_steps(order: AdaptConfig, adaptation: Adaptation, rows: Sequence[Row]) -> tuple[int, int]:
     """(steps, batch size): what was ordered, at most what fits into the minutes."""
-    config = _train_config(order, order.output / "pairs.jsonl")
+    config = train_config(order, order.output / "pairs.jsonl")
     steps = adaptation.steps()
     if steps is None:
         steps = config.steps or config.epochs * len(Plan(rows, config).epoch(0))
