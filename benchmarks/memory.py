@@ -165,9 +165,8 @@ def _line(path: Path, megabytes: int) -> None:
         worker.parse(path, path.name)
     except IngestError as error:
         taken = time.perf_counter() - begin
-        print(
-            f"one line of {megabytes} MB: {taken:.1f} s, reader at most {max(memory.children):.0f} MB: {error}"
-        )
+        most = max(memory.children)
+        print(f"one line of {megabytes} MB: {taken:.1f} s, reader at most {most:.0f} MB: {error}")
     finally:
         stop.set()
         sampler.join()
