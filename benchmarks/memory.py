@@ -43,14 +43,14 @@ class Memory:
     own: list[float] = field(default_factory=list)
     """Private memory of the process itself, a figure per sample."""
     files: list[float] = field(default_factory=list)
-    readers: list[float] = field(default_factory=list)
-    """Of those it started, together."""
+    children: list[float] = field(default_factory=list)
+    """Of those it started, together: readers of files, and what the index has built aside."""
 
     def sample(self) -> None:
         own, files = _resident(self.pid)
         self.own.append(own)
         self.files.append(files)
-        self.readers.append(sum(_resident(child)[0] for child in _children(self.pid)))
+        self.children.append(sum(_resident(child)[0] for child in _children(self.pid)))
 
 
 def main(megabytes: int = 1000, line_mb: int = 1000) -> None:
@@ -63,13 +63,13 @@ def main(megabytes: int = 1000, line_mb: int = 1000) -> None:
         with service(folder / "data") as (client, memory):
             begin = time.perf_counter()
             shares: list[float] = []
-            print(f"{'done':>5} {'s':>6} {'service MB':>11} {'peak':>6} {'index MB':>9} {'readers MB':>11}")
+            print(f"{'done':>5} {'s':>6} {'service MB':>11} {'peak':>6} {'index MB':>9} {'others MB':>10}")
             for done in ingested(client, folder / "corpus"):
                 if done >= (len(shares) + 1) / 10:
                     shares.append(done)
                     print(
                         f"{done:>5.0%} {time.perf_counter() - begin:>6.0f} {memory.own[-1]:>11.0f} "
-                        f"{max(memory.own):>6.0f} {memory.files[-1]:>9.0f} {max(memory.readers):>11.0f}",
+                        f"{max(memory.own):>6.0f} {memory.files[-1]:>9.0f} {max(memory.children):>10.0f}",
                         flush=True,
                     )
             print(f"{client.collections()[0].chunks} passages; ", end="", flush=True)
@@ -88,11 +88,11 @@ def write_corpus(folder: Path, megabytes: int, *, pages_a_table: int = PAGES_A_T
     written = files = 0
     while written < megabytes * MB:
         if files % (pages_a_table + 1) == pages_a_table:
-            path = folder / f"table-{files}.csv"
+            path = folder / f"{files:06}-table.csv"
             rows = (f"{row},{' '.join(chance.choices(words, k=18))}\n" for row in range(TABLE_ROWS))
             path.write_text("number,words\n" + "".join(rows))
         else:
-            path = folder / f"page-{files}.html"
+            path = folder / f"{files:06}-page.html"
             text = "</p><p>".join(
                 " ".join(chance.choices(words, k=100)) + "." for _ in range(PAGE_WORDS // 100)
             )
@@ -165,9 +165,8 @@ def _line(path: Path, megabytes: int) -> None:
         worker.parse(path, path.name)
     except IngestError as error:
         taken = time.perf_counter() - begin
-        print(
-            f"one line of {megabytes} MB: {taken:.1f} s, reader at most {max(memory.readers):.0f} MB: {error}"
-        )
+        most = max(memory.children)
+        print(f"one line of {megabytes} MB: {taken:.1f} s, reader at most {most:.0f} MB: {error}")
     finally:
         stop.set()
         sampler.join()

@@ -36,8 +36,9 @@ _BATCH = 64
 
 FEWEST_TOKENS = 16
 """Of a window: a shorter one holds no sentence."""
-_TELLING = 2000
-"""Chunks at its beginning by which a document is known to be like another: some megabytes of text."""
+_TELLING = 500
+"""Chunks at its beginning by which a document is known to be like another: about a megabyte of text, which
+takes 50 times as much memory for a moment."""
 _TRIES = 3
 """Until a document's points must have stayed."""
 

@@ -4,6 +4,7 @@ Links, media queries and whatever scripts do are not followed; a browser would b
 """
 
 import re
+from functools import cached_property
 from typing import Any
 
 _COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
@@ -37,25 +38,31 @@ class Unseen:
             for selector in selectors.split(",")
             if (name := _NAME.fullmatch(selector.strip()))
         }
-        self._is_plain = not _BACKGROUND.search(sheet) and not any(map(_has_background, page.iter(*_BOXES)))
-        """Nothing on the page has a colour behind it: white letters are on white."""
+        self._page = page
+        self._sheet = sheet
+
+    @cached_property
+    def _is_plain(self) -> bool:
+        """Whether nothing on the page has a colour behind it: white letters are on white."""
+        boxes = self._page.iter(*_BOXES)
+        return not _BACKGROUND.search(self._sheet) and not any(map(_has_background, boxes))
 
     def hides(self, part: Any) -> bool:
         """Whether an element is hidden by itself; not whether one around it is."""
-        attributes = part.attrib
-        if not attributes:
+        told = dict(part.items())
+        if not told:
             return False
-        if "hidden" in attributes:
+        if "hidden" in told:
             return True
-        style = attributes.get("style")
-        if style and _HIDES.search(_closed_up(style)):
-            return True
-        if style and self._is_plain and _WHITE.search(_closed_up(style)):
-            return True
-        if self._names:
-            names = {f".{name}" for name in attributes.get("class", "").split()}
-            return bool(self._names & {*names, f"#{attributes.get('id', '')}"})
-        return self._is_plain and attributes.get("color", "").lower() in ("white", "#ffffff")  # <font>
+        if style := told.get("style"):
+            style = _closed_up(style)
+            if _HIDES.search(style) or (_WHITE.search(style) and self._is_plain):
+                return True
+        if self._names and ("class" in told or "id" in told):
+            names = {f".{name}" for name in told.get("class", "").split()}
+            if self._names & {*names, f"#{told.get('id', '')}"}:
+                return True
+        return told.get("color", "").lower() in ("white", "#ffffff") and self._is_plain  # <font>
 
 
 def _has_background(part: Any) -> bool:

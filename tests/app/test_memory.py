@@ -25,4 +25,4 @@ def test_memory_stays_flat_while_a_corpus_streams_through(tmp_path: Path) -> Non
 
     assert stored == files
     assert max(memory.own[warm:]) - max(memory.own[:warm]) < GROWTH_MB
-    assert max(memory.readers) < GROWTH_MB * 2
+    assert max(memory.children) < GROWTH_MB * 2
