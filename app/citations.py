@@ -1,13 +1,18 @@
 """Numbers in brackets are checked while the answer streams: one that no source has never reaches anybody."""
 
 import re
+import unicodedata
 
 from app.schemas import Sentence
 from ingest.sentences import sentences
 
 _OPEN, _CLOSE = "[【［〔", "]】］〕"
 _DASHES = r"~‐-―−～\-"
-_SEPARATORS = rf"\s\\*^#&+/|,;،؛、，；{_DASHES}"
+_INVISIBLE = (
+    "\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff\U000e0000-\U000e01ef"
+)
+"""Nobody sees them among the digits."""
+_SEPARATORS = rf"{_INVISIBLE}\s\\*^#&+/|,;،؛、，；{_DASHES}"
 _WORDS = "|".join(
     (
         "and sources? src refs? references? docs? documents? und quellen? dokumente? et y e i и fuentes? "
@@ -66,7 +71,7 @@ class CitationFilter:
         if not _cites(group):
             return group[0]
         kept: dict[int, None] = {}
-        for first, last in _NUMBERS.findall(group["content"].partition("†")[0]):
+        for first, last in _NUMBERS.findall(_visible(group["content"]).partition("†")[0]):
             ends = {self._number(first), self._number(last or first)}
             self.removed += sum(not 1 <= end <= self._sources for end in ends)
             kept.update(dict.fromkeys(range(max(1, min(ends)), min(self._sources, max(ends)) + 1)))
@@ -113,7 +118,12 @@ def cited_sentences(text: str) -> list[Sentence]:
 
 
 def _cites(group: re.Match[str]) -> bool:
-    return _CITATION.fullmatch(group["content"]) is not None
+    return _CITATION.fullmatch(_visible(group["content"])) is not None
+
+
+def _visible(content: str) -> str:
+    """As it is read, digits on a line: raised and circled ones are digits too."""
+    return unicodedata.normalize("NFKC", re.sub(f"[{_INVISIBLE}]", "", content))
 
 
 def _marks(text: str) -> list[int]:

@@ -1,7 +1,8 @@
 """Hits, passages, lists -> HTML. The only place that makes any; all text of documents is escaped here."""
 
+import html
+import re
 from collections.abc import Sequence
-from html import escape
 
 from app.schemas import Hit, Sentence
 from app.ui.text import RIGHT_TO_LEFT
@@ -60,9 +61,15 @@ _TURNED = """
 .stVegaLiteChart {direction: ltr}
 </style>
 """
+_OVERRIDES = re.compile("[\u202a-\u202e]")
 _SIGNS = {"supported": "✓", "weak": "≈", "unsupported": "✗", "unchecked": "?"}
 _SNIPPET_CHARS = 700
 """Of a hit that are shown; the rest is one click away."""
+
+
+def escape(text: str) -> str:
+    """Text as text, read in the order it is stored: neither markup nor a turned line comes of it."""
+    return html.escape(_OVERRIDES.sub("", text))
 
 
 def as_figure(text: str) -> str:
@@ -155,7 +162,7 @@ def sentence_html(sentence: Sentence, mark: str) -> str:
     support = (
         f'<span class="kalm-support {sentence.support}">{_SIGNS[sentence.support]} {escape(mark)}</span>'
     )
-    return f'<div class="kalm-text" dir="auto">{escape(sentence.text)}{cited} {support}</div>'
+    return f'<div class="kalm-text" dir="auto"><bdi>{escape(sentence.text)}</bdi>{cited} {support}</div>'
 
 
 def plain_html(text: str) -> str:

@@ -40,12 +40,18 @@ class ChatServer:
         self.requests.append(body)
         if body["model"].isdigit():
             return _error(int(body["model"]))
-        return StreamingResponse(self.stream(body["model"]), media_type="text/event-stream")
-
-    async def stream(self, model: str) -> AsyncIterator[str]:
-        text = {"obedient": OBEDIENT, "breaks": "Keep it", "hangs up": "Keep it", "silent": ""}.get(
-            model, NORMAL
+        return StreamingResponse(
+            self.stream(body["model"], body["messages"][-1]["content"]), media_type="text/event-stream"
         )
+
+    async def stream(self, model: str, prompt: str) -> AsyncIterator[str]:
+        text = {
+            "parrot": parrot(prompt),
+            "obedient": OBEDIENT,
+            "breaks": "Keep it",
+            "hangs up": "Keep it",
+            "silent": "",
+        }.get(model, NORMAL)
         for at in range(0, len(text), 3):
             self.pieces_sent += 1
             yield _chunk(model, text[at : at + 3])
@@ -61,6 +67,12 @@ class ChatServer:
                 yield 'data: {"error": {"message": "out of memory"}}\n\n'
         yield _chunk(model, "", "length" if model == "cut" else "stop")
         yield "data: [DONE]\n\n"
+
+
+def parrot(prompt: str) -> str:
+    """Obeys whatever the first source says: repeats it, citing what there is and what there is not."""
+    lines = [line.removeprefix("| ") for line in prompt.splitlines() if line.startswith("| ")]
+    return f"{' '.join(lines)} [1][9\u200b9] All of 77 people agree [98]."
 
 
 def _chunk(model: str, text: str, ending: str | None = None) -> str:

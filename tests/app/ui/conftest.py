@@ -1,5 +1,6 @@
 """A page of the real service, opened as a browser would."""
 
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -36,6 +37,15 @@ def open_page(client: Client, monkeypatch: pytest.MonkeyPatch) -> Iterator[Open]
     yield open_it
     cached_client().close()
     cached_client.clear()
+
+
+def answered(app: AppTest) -> AppTest:
+    """Once no answer is under way any more: a busy machine takes longer than the page waits at once."""
+    deadline = time.monotonic() + 30
+    while any(button.label == "Stop" for button in app.button):
+        assert time.monotonic() < deadline
+        app.run()
+    return app
 
 
 def html(app: AppTest) -> str:

@@ -16,7 +16,7 @@ from app.ui.session import client as cached_client
 from app.ui.session import escape_markdown
 from app.ui.text import FALLBACK, FOLDER, NAMES, best_language, catalogue
 from tests.app.conftest import ingest
-from tests.app.ui.conftest import PAGES, Open, html
+from tests.app.ui.conftest import PAGES, Open, answered, html
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
@@ -68,7 +68,7 @@ def test_the_encoder_is_always_in_sight(library: Client, open_page: Open) -> Non
 
 def test_an_answer_shows_its_quotes_and_their_sources(library: Client, open_page: Open) -> None:
     app = open_page("ask")
-    app.chat_input[0].set_value("the battery wants a cool and dry place").run()
+    answered(app.chat_input[0].set_value("the battery wants a cool and dry place").run())
 
     assert not app.exception
     shown = html(app)
@@ -80,7 +80,7 @@ def test_an_answer_shows_its_quotes_and_their_sources(library: Client, open_page
 
 def test_a_question_nothing_answers_is_told_so(library: Client, open_page: Open) -> None:
     app = open_page("ask")
-    app.chat_input[0].set_value("zygote quasar xylophone").run()
+    answered(app.chat_input[0].set_value("zygote quasar xylophone").run())
 
     assert app.info[0].value == "Nothing in this collection answers that well enough."
 
