@@ -1,9 +1,10 @@
 """all-MiniLM-L6-v2 made to know German law: python -m benchmarks.adaptation
 
 The corpus is sections of acts under their headings, `trainpack`'s law in German. Queries are made from
-headings and sentences, hard negatives mined, the model trained, averaged with its base. Judged by `evalpack`'s
-de_law, whose acts are not in trainpack and whose queries are headings too, which suits the way queries are made
-here: nDCG@10, relative, with a bootstrap interval; and by tasks of other domains, for what was forgotten.
+headings and sentences, hard negatives mined, the model trained, averaged with its base. Judged by
+`evalpack`'s de_law, whose acts are not in trainpack and whose queries are headings too, which suits the way
+queries are made here: nDCG@10, relative, with a bootstrap interval; and by tasks of other domains, for what
+was forgotten.
 
 Then sentence-transformers' trainer with the same rows, steps and batch: its cached ranking loss within its
 Matryoshka loss, bf16, mini-batches of as many tokens, the same learning rate and schedule. Times are the
