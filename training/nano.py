@@ -57,7 +57,7 @@ MOST_CHARS = 900
 
 
 def main(pack: Path, output: Path, teacher: str = "all-MiniLM-L6-v2", small: bool = False) -> None:
-    """Some two hours on one core with AMX. `small`: a minute, to see that all steps run."""
+    """Make everything in `output`, the model in its folder kalm-nano. `small`: to see that all steps run."""
     output.mkdir(parents=True)
     rng = np.random.default_rng(0)
     rows, languages = _rows(pack)
