@@ -5,6 +5,7 @@ was. So a table of token vectors, trained in minutes on millions of texts (`trai
 transformer starts from, and not noise.
 """
 
+import json
 import shutil
 from pathlib import Path
 
@@ -39,4 +40,6 @@ def grow(model: Path, output: Path, layers: int, seed: int = 0) -> Path:
             layer.mlp.down_proj.weight.zero_()
     shutil.copytree(model, output, ignore=shutil.ignore_patterns("*.safetensors", "golden.json", "README.md"))
     network.save_pretrained(output)
-    return output
+    settings = {key: value for key, value in network.config.to_dict().items() if not key.startswith("_")}
+    (output / "config.json").write_text(json.dumps(settings, indent=2, default=str), encoding="utf-8")
+    return output  # all settings, as `export` writes them: the two can be averaged

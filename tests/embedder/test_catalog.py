@@ -14,7 +14,8 @@ from embedder.prompts import query_prefix
 def test_a_model_is_known_by_its_name_its_hub_id_and_its_folder(name: str) -> None:
     entry = CATALOG[name]
 
-    for known_as in (name, entry.hub_id, f"/models/{entry.hub_id.split('/')[1]}/"):
+    hub = (entry.hub_id, f"/models/{entry.hub_id.split('/')[1]}/") if entry.hub_id else ()
+    for known_as in (name, *hub):
         assert entry_of(known_as) is entry
     assert name_of(entry) == name
 
@@ -46,7 +47,7 @@ def test_what_can_not_be_run_says_so_and_what_to_do(name: str) -> None:
 
 def test_every_model_of_the_hub_is_pinned_to_a_commit() -> None:
     for entry in CATALOG.values():
-        assert entry.package or re.fullmatch("[0-9a-f]{40}", entry.revision or "")
+        assert entry.package or entry.bundled or re.fullmatch("[0-9a-f]{40}", entry.revision or "")
 
 
 def test_dims_begin_with_the_full_width_and_shrink() -> None:

@@ -17,7 +17,7 @@ from tests.embedder.conftest import Save
 
 def test_an_unknown_model_names_the_known_ones() -> None:
     with pytest.raises(
-        UnknownModel, match="no model 'nonsense': give a folder, a hub id, or one of all-MiniLM"
+        UnknownModel, match="no model 'nonsense': give a folder, a hub id, or one of kalm-nano, all-MiniLM"
     ):
         embedder.load("nonsense")
 
