@@ -280,9 +280,7 @@ def test_a_hostile_document_is_quoted_as_text(client: Client, tmp_path: Path) ->
 
 def test_a_follow_up_is_searched_for_with_what_it_refers_to(put: Callable[..., Shelf], url: str) -> None:
     shelf = put(BATTERY, BREAD)
-    request = AnswerRequest(
-        question="Why there?", previous=["What cool, dry place does the battery want?"]
-    )
+    request = AnswerRequest(question="Why there?", previous=["What cool, dry place does the battery want?"])
 
     quoted = list(answer(request, shelf, None))[-1].answer
     written = list(answer(request, shelf, LanguageModel(url, "rewriter")))[-1].answer
