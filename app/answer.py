@@ -13,6 +13,7 @@ from typing import Literal
 
 from app.citations import CitationFilter, cited_sentences, disarm
 from app.evidence import Evidence, distinct, find_evidence
+from app.followup import standalone
 from app.llm import LanguageModel, LanguageModelError
 from app.schemas import (
     Answer,
@@ -77,9 +78,11 @@ def answer(request: AnswerRequest, shelf: Shelf, llm: LanguageModel | None) -> I
 
     "Nothing found" is an answer too (`_supported`)."""
     begin = time.perf_counter()
+    question = standalone(request.question, request.previous, llm)
+    searched_for = question if question != request.question else None
     found = search(
         SearchRequest(
-            query=request.question,
+            query=question,
             collection=request.collection,
             limit=SOURCES,
             dim=request.dim,
@@ -94,15 +97,17 @@ def answer(request: AnswerRequest, shelf: Shelf, llm: LanguageModel | None) -> I
         if not sources:
             checked = _checked("nothing_found")
         elif llm is None:
-            checked = yield from _quoted(request.question, sources, shelf.encoder)
+            checked = yield from _quoted(question, sources, shelf.encoder)
         else:
-            checked = yield from _written(request, sources, shelf.encoder, llm)
+            checked = yield from _written(question, sources, shelf.encoder, llm, vary=request.vary)
     except LanguageModelError as error:
         body = ErrorBody(message=str(error), type="server_error", code="language_model")
         yield AnswerEvent(kind="error", error=body)
         return
     took_ms = round((time.perf_counter() - begin) * 1000, 1)
-    checked = checked.model_copy(update={"warning": found.warning, "took_ms": took_ms})
+    checked = checked.model_copy(
+        update={"warning": found.warning, "searched_for": searched_for, "took_ms": took_ms}
+    )
     yield AnswerEvent(kind="answer", answer=checked)
 
 
@@ -170,13 +175,13 @@ def _statements(evidence: Sequence[Evidence], hits: Sequence[Hit]) -> Sequence[E
 
 
 def _written(
-    request: AnswerRequest, sources: Sequence[Citation], encoder: Encoder, llm: LanguageModel
+    question: str, sources: Sequence[Citation], encoder: Encoder, llm: LanguageModel, *, vary: bool
 ) -> Generator[AnswerEvent, None, Answer]:
     """What the language model makes of the sources, its citations checked as it writes."""
     check = CitationFilter(len(sources))
     text = ""
-    system, user = prompt(request.question, [source.hit for source in sources])
-    for shown in _shown(check, llm.stream(system, user, temperature=_VARIED if request.vary else 0.0)):
+    system, user = prompt(question, [source.hit for source in sources])
+    for shown in _shown(check, llm.stream(system, user, temperature=_VARIED if vary else 0.0)):
         text += shown
         yield AnswerEvent(kind="text", text=shown)
     sentences, quotes = _judged(cited_sentences(text), sources, encoder)

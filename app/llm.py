@@ -1,6 +1,6 @@
 """A language model behind any OpenAI-compatible server, through llama-index's interface."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -45,7 +45,7 @@ class LanguageModel:
         """As the server knows it; the server's address while it was not asked yet."""
         return self._name or self.url
 
-    def stream(self, system: str, user: str, *, temperature: float = 0.0) -> Iterator[str]:
+    def stream(self, system: str, user: str, *, temperature: float = 0.0) -> Generator[str, None, None]:
         """Pieces of the answer as they come, the whole of it or an error.
 
         temperature: 0 writes what is likeliest. Closing the iterator ends the request. Raises

@@ -14,7 +14,10 @@ from pydantic import (
 )
 
 CollectionName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
-Question = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=4000)]
+MOST_QUESTION_CHARS = 4000
+Question = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=MOST_QUESTION_CHARS)
+]
 
 
 class Model(BaseModel):
@@ -494,6 +497,8 @@ class SearchResponse(Model):
 
 class AnswerRequest(Filters):
     question: Question
+    previous: list[Question] = Field(default=[], max_length=30)
+    """Questions before it in the same conversation, oldest first: what it refers to is looked for there."""
     collection: CollectionName = "library"
     dim: int | None = None
     vary: bool = False
@@ -528,6 +533,8 @@ class Answer(Model):
     sentences: list[Sentence]
     citations: list[Citation]
     """Only those that the sentences cite."""
+    searched_for: str | None = None
+    """What a follow-up was understood as; None where that is the question itself."""
     removed_citations: int = 0
     """Numbers the language model made up; they never reached the person."""
     warning: str | None = None

@@ -24,6 +24,8 @@ def show(turn: Turn, model: str | None, t: Texts) -> None:
 def show_answer(answer: Answer, model: str | None, t: Texts) -> None:
     if answer.warning:
         st.warning(escape_markdown(answer.warning), icon=":material/translate:")
+    if answer.searched_for:
+        st.caption(escape_markdown(t("searched_for", question=answer.searched_for)))
     if answer.mode == "nothing_found":
         st.info(t("nothing_found"), icon=":material/search_off:")
         return

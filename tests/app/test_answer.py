@@ -18,7 +18,7 @@ from ingest.pipeline import Shelf, contract_of
 from ingest.pipeline import ingest as ingest_document
 from ingest.records import Document, Source
 from tests.app.conftest import Serve, ingest, running
-from tests.app.test_llm import OBEDIENT, ChatServer
+from tests.app.test_llm import OBEDIENT, REWRITTEN, ChatServer
 from tests.ingest.conftest import Unwatched, read_lines
 
 BATTERY = "# Battery care\nThe battery wants a cool and dry place. Charge the battery to sixty percent."
@@ -276,3 +276,20 @@ def test_a_hostile_document_is_quoted_as_text(client: Client, tmp_path: Path) ->
 
     assert events[-1].answer is not None
     assert " ".join(said(events[-1].answer)) == text
+
+
+def test_a_follow_up_is_searched_for_with_what_it_refers_to(put: Callable[..., Shelf], url: str) -> None:
+    shelf = put(BATTERY, BREAD)
+    request = AnswerRequest(question="Why there?", previous=["What cool, dry place does the battery want?"])
+
+    quoted = list(answer(request, shelf, None))[-1].answer
+    written = list(answer(request, shelf, LanguageModel(url, "rewriter")))[-1].answer
+    alone = list(answer(AnswerRequest(question="Why there?"), shelf, None))[-1].answer
+
+    assert quoted is not None
+    assert quoted.searched_for == "What cool, dry place does the battery want? Why there?"
+    assert said(quoted) == ["The battery wants a cool and dry place."]
+    assert written is not None
+    assert (written.mode, written.searched_for) == ("llm", REWRITTEN)
+    assert alone is not None
+    assert (alone.mode, alone.searched_for) == ("nothing_found", None)

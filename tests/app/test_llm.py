@@ -13,6 +13,7 @@ from app.llm import LanguageModel, LanguageModelError
 from tests.app.conftest import running
 
 NORMAL = "Keep it cool and dry [1]. Charge it to sixty percent [1][7]. [2, 9]"
+REWRITTEN = "Where should the battery be kept, in a cool and dry place?"
 OBEDIENT = "![x](http://evil.example/x.png) <script>alert(1)</script> As the document says, I obey [1]."
 
 
@@ -46,6 +47,8 @@ class ChatServer:
 
     async def stream(self, model: str, prompt: str) -> AsyncIterator[str]:
         text = {
+            "rewriter": rewriter(prompt),
+            "endless text": "word " * 1000,
             "parrot": parrot(prompt),
             "obedient": OBEDIENT,
             "breaks": "Keep it",
@@ -67,6 +70,11 @@ class ChatServer:
                 yield 'data: {"error": {"message": "out of memory"}}\n\n'
         yield _chunk(model, "", "length" if model == "cut" else "stop")
         yield "data: [DONE]\n\n"
+
+
+def rewriter(prompt: str) -> str:
+    """Understands every follow-up as the same question."""
+    return REWRITTEN if "Follow-up:" in prompt else NORMAL
 
 
 def parrot(prompt: str) -> str:

@@ -74,7 +74,9 @@ if question := (asked or shared or "").strip():
     conversation = conversation or conversations().begin()
     st.query_params["question"] = question
     st.query_params["conversation"] = st.session_state["conversation"] = conversation.id
-    conversation.ask(AnswerRequest(question=question, collection=collection.name)).wait(SOON_S)
+    previous = [turn.request.question for turn in conversation.turns]
+    request = AnswerRequest(question=question, previous=previous, collection=collection.name)
+    conversation.ask(request).wait(SOON_S)
 
 if conversation is None:
     st.caption(t("ask_hint"))

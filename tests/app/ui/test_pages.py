@@ -78,6 +78,15 @@ def test_an_answer_shows_its_quotes_and_their_sources(library: Client, open_page
     assert any("no language model is set up" in caption.value for caption in app.caption)
 
 
+def test_a_follow_up_shows_what_was_searched_for(library: Client, open_page: Open) -> None:
+    app = open_page("ask")
+    answered(app.chat_input[0].set_value("Where does the battery want a dry place?").run())
+    answered(app.chat_input[0].set_value("And a cool one?").run())
+
+    shown = [caption.value.replace("\\", "") for caption in app.caption]
+    assert "Searched for: Where does the battery want a dry place? And a cool one?" in shown
+
+
 def test_a_question_nothing_answers_is_told_so(library: Client, open_page: Open) -> None:
     app = open_page("ask")
     answered(app.chat_input[0].set_value("zygote quasar xylophone").run())
