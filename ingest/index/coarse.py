@@ -32,7 +32,7 @@ LOG_ROWS = 10_000
 """Rows in logs that make a new base worth while; they cost a search about a millisecond."""
 LONGEST_LOG = 60_000
 """More are not looked through: until a base is made, the engine's own prefix is faster."""
-VISIT_ROWS = 8_000
+VISIT_ROWS = 6_000
 """That a search looks at, in the nearest cells: 99 % recall at 500,000 points (docs/search-speed.md)."""
 CANDIDATES = 100
 """For ten results, unless tuned."""
@@ -141,8 +141,12 @@ class Codes:
         best = best[np.isfinite(near[best])]
         begins = np.cumsum([0, *map(len, found)])
         part = np.searchsorted(begins, best, side="right") - 1
-        ids = (found[at]["id"][row - begins[at]].tobytes().hex() for at, row in zip(part, best, strict=True))
-        return list(dict.fromkeys(ids))[:candidates]
+        ids: dict[str, None] = {}
+        for at, row in zip(part.tolist(), (best - begins[part]).tolist(), strict=True):
+            ids[found[at]["id"][row].tobytes().hex()] = None
+            if len(ids) == candidates:
+                break
+        return list(ids)
 
     def tend(self, live: Callable[[], Iterable[str]], points: Callable[[], int]) -> None:
         """Begin to make a new base if that is worth while; it shows when it is done.
