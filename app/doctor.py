@@ -77,7 +77,7 @@ def _model(settings: Settings) -> Iterator[Finding]:
         checked = ", sha256 as published" if entry and entry.package else ""
         yield Finding(True, f"model {settings.model}{spoken} ({folder}{checked})")
         if entry and entry.language_codes == ("en",):
-            advice = "for many languages: KALM_MODEL=kalm-v2.5"
+            advice = "for many languages: KALM_MODEL=kalm-nano"
             yield Finding(False, "the model knows English only", advice, needed=False)
     except EncoderError as error:
         yield Finding(False, f"model {settings.model}", str(error))

@@ -195,5 +195,5 @@ def language_warning(question: str, shelf: Shelf) -> str | None:
         return None
     return (
         f"{shelf.encoder.name} speaks {', '.join(spoken)} only and this seems to be {asked!r}: "
-        "expect few good hits. KALM_MODEL=kalm-v2.5 searches across languages."
+        "expect few good hits. KALM_MODEL=kalm-nano searches across languages."
     )
