@@ -63,6 +63,23 @@ _TURNED = """
 """
 _OVERRIDES = re.compile("[\u202a-\u202e]")
 _SIGNS = {"supported": "✓", "weak": "≈", "unsupported": "✗", "unchecked": "?"}
+FOCUS = """
+<script>
+if (!window.kalmSlash) {
+  window.kalmSlash = true;
+  document.addEventListener("keydown", (event) => {
+    const typing = event.target.closest("input, textarea, [contenteditable=true]");
+    const box = document.querySelector(".stMain .stTextInput input");
+    if (event.key === "/" && !typing && !event.ctrlKey && !event.metaKey && box) {
+      event.preventDefault();
+      box.focus();
+      box.select();
+    }
+  });
+}
+</script>
+"""
+"""The key "/" leads to the question; nothing of a document is ever in here."""
 _SNIPPET_CHARS = 700
 """Of a hit that are shown; the rest is one click away."""
 
@@ -111,18 +128,21 @@ def passage_html(
     unseen: str = "",
     figures: str = "",
     share: float | None = None,
+    marks: Sequence[tuple[int, int]] = (),
 ) -> str:
-    """A passage in the reading view; `share` (0 to 1) draws a bar before `figures`; `unseen` warns."""
+    """A passage in the reading view; `share` (0 to 1) draws a bar before `figures`; `unseen` warns. With
+    `marks` only the part around the first of them is shown."""
     bar = ""
     if share is not None:
         bar = f'<span class="kalm-bar"><i style="width:{round(100 * min(1.0, max(0.0, share)))}%"></i></span>'
     badge = f'<span class="kalm-badge">{escape(language)}</span>' if language else ""
     badge += _warning(unseen)
     meta = " · ".join(escape(part) for part in (" › ".join(heading), page, figures) if part)
+    shown = _snippet(text, marks) if marks else escape(text)
     name = "kalm-passage opened" if opened else "kalm-passage"
     return (
         f'<div class="{name}" dir="{reading(language)}"><div class="kalm-meta">{badge}{bar}{meta}</div>'
-        f'<div class="kalm-text" dir="{reading(language)}">{escape(text)}</div></div>'
+        f'<div class="kalm-text" dir="{reading(language)}">{shown}</div></div>'
     )
 
 

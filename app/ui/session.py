@@ -1,6 +1,6 @@
 """What every page needs: the client, the texts, the collection in use, and what to say when there is none."""
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from typing import TypeVar
 
 import streamlit as st
@@ -96,6 +96,34 @@ def once(name: str, about: Hashable, call: Callable[[], R]) -> R:
     if kept_one is None or kept_one[0] != about:
         kept_one = st.session_state[name] = (about, call())
     return kept_one[1]
+
+
+def from_url(key: str, options: Sequence[str], *, single: bool = False) -> None:
+    """Give the widget `key`, which is drawn next, the choices that the URL names, where it changed.
+
+    Streamlit's own binding writes choices as the page words them: other counts, or another language of the
+    page, and a shared link says nothing.
+    """
+    named = st.query_params.get_all(key)
+    if named == st.session_state.get(f"url-{key}", []):
+        return
+    known = [one for one in named if one in options]
+    if not single:
+        st.session_state[key] = known
+    elif known:
+        st.session_state[key] = known[0]
+    else:
+        st.session_state.pop(key, None)
+
+
+def to_url(key: str, chosen: Sequence[str]) -> None:
+    """Let the URL name what is chosen; nothing, where that is how the page begins."""
+    if st.query_params.get_all(key) != list(chosen):
+        if chosen:
+            st.query_params[key] = list(chosen)
+        else:
+            st.query_params.pop(key, None)
+    st.session_state[f"url-{key}"] = list(chosen)
 
 
 def zone() -> str | None:

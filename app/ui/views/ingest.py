@@ -7,6 +7,7 @@ from app.schemas import CollectionName, NewJob
 from app.ui import plan
 from app.ui.files import forecast, preview
 from app.ui.jobs import summary
+from app.ui.saying import say
 from app.ui.session import attempt, client, escape_markdown, kept, texts
 from app.ui.sources import globs
 
@@ -47,6 +48,7 @@ def upload(collection: str) -> None:
     st.caption(t("formats", formats=", ".join(attempt(client().formats))))
     if not files:
         return
+    said = say("upload", t)
     outcomes = forecast(files, collection, t)
     good = [file for file, one in zip(files, outcomes, strict=True) if one.outcome != "failed"]
     if len(good) < len(files):
@@ -61,7 +63,7 @@ def upload(collection: str) -> None:
         for file in good:
             file.seek(0)
         attempt(lambda: client().create_collection(collection))
-        attempt(lambda: client().upload(collection, [(file.name, file) for file in good]))
+        attempt(lambda: client().upload(collection, [(file.name, file) for file in good], said))
         st.session_state["uploads"] += 1  # a new key empties the drop zone
         st.rerun()
     if good:
@@ -74,12 +76,15 @@ def place(collection: str) -> None:
     include = left.text_input(t("include"), help=t("globs_help"), placeholder="*.pdf", key="include")
     exclude = right.text_input(t("exclude"), help=t("globs_help"), placeholder="drafts/", key="exclude")
     sync = st.toggle(t("sync"), key="sync")
+    said = say("place", t)
     job = NewJob(
         place=where.strip(),
         collection=collection,
         include=globs(include),
         exclude=globs(exclude),
         sync=sync,
+        labels=said.labels,
+        access=said.access,
     )
     with st.container(horizontal=True):
         look = st.button(t("plan_button"), icon=":material/visibility:", disabled=not job.place)

@@ -1,114 +1,47 @@
-"""Search: a question, filters, and the passages that are nearest."""
+"""Search: a question or a passage, filters, and the passages that are nearest."""
+
+import re
+from typing import Any
 
 import streamlit as st
 
 from app.evaluation.schemas import Feedback
-from app.schemas import Collection, Hit, Ranking, SearchRequest, SearchResponse
-from app.ui.render import hit_html
+from app.schemas import Collection, Hit, SearchRequest, SimilarRequest
+from app.ui import hits
+from app.ui.narrowing import narrow
+from app.ui.render import FOCUS, passage_html
 from app.ui.session import (
     attempt,
     choose_collection,
     client,
     escape_markdown,
-    link_to,
     require_searchable,
     texts,
 )
 
+_PASSAGE = re.compile(r"([0-9a-f-]{36})\.(\d{1,9})")
+"""A document's id and a position in it, as `?like=` has them."""
 PER_PAGE = 10
 MOST_PAGES = 5
-EXACT = "exact"
-RANKINGS: tuple[Ranking, ...] = ("hybrid", "dense", "lexical")
 
 t = texts()
 
 
-def ask_for(collection: Collection, query: str) -> tuple[SearchRequest, int]:
-    """The request that the widgets describe, and the number of its page of results."""
-    with st.expander(t("filters"), icon=":material/tune:"):
-        by_count = sorted(collection.languages, key=lambda code: -collection.languages[code])
-        languages = st.pills(
-            t("filter_languages"),
-            by_count,
-            selection_mode="multi",
-            format_func=lambda code: f"{code} ({collection.languages[code]})",
-            key="languages",
-            bind="query-params",
-        )
-        documents = {
-            document.id: document.name
-            for document in attempt(lambda: client().documents(collection.name, limit=1000)).documents
-        }
-        chosen = st.multiselect(
-            t("filter_documents"), list(documents), format_func=documents.__getitem__, key="documents"
-        )
-        ranking = st.segmented_control(
-            t("ranking"),
-            RANKINGS,
-            default="hybrid",
-            required=True,
-            format_func=lambda one: t(f"ranking_{one}"),
-            help=t("ranking_help"),
-            key="ranking",
-            bind="query-params",
-        )
-        efforts = [*(str(dim) for dim in collection.dims), EXACT]
-        effort = st.segmented_control(
-            t("dims"),
-            efforts,
-            default=efforts[0],
-            required=True,
-            format_func=lambda one: t("exact") if one == EXACT else t("full", dim=one),
-            help=t("dims_help"),
-            key="dims",
-            bind="query-params",
-        )
-    number = int(st.session_state.get("page", 1))
-    request = SearchRequest(
-        query=query,
-        ranking=ranking,
-        collection=collection.name,
-        limit=PER_PAGE,
-        offset=(number - 1) * PER_PAGE,
-        dim=None if effort == EXACT else int(effort),
-        exact=effort == EXACT,
-        languages=list(languages),
-        documents=chosen,
-    )
-    return request, number
+def page_of(asked: dict[str, Any]) -> int:
+    """The number of the page of results; another question begins at its first."""
+    about = repr(asked)
+    if st.session_state.get("search_of", about) != about:
+        st.session_state["page"] = 1
+    st.session_state["search_of"] = about
+    at = st.session_state.get("page") or st.query_params.get("page", "1")
+    return int(at) if str(at).isdigit() and int(at) else 1
 
 
-def show(response: SearchResponse, first: int) -> None:
-    if response.warning:
-        st.warning(escape_markdown(response.warning), icon=":material/translate:")
-    if not response.hits:
-        st.info(t("no_hits"), icon=":material/search_off:")
-        return
-    st.caption(
-        t(
-            "search_line",
-            dim=response.dim,
-            mode=t(f"mode_{response.mode}"),
-            encode=round(response.timing.encode_ms),
-            search=max(1, round(response.timing.search_ms)),
-        )
-    )
-    for number, hit in enumerate(response.hits, first):
-        others = ", ".join(source.name for source in hit.sources[1:])
-        with st.container(border=True):
-            st.html(
-                hit_html(
-                    hit,
-                    number,
-                    page=t("page_number", page=hit.page) if hit.page else "",
-                    also_in=t("also_in", names=others) if others else "",
-                    marks=hit.marks,
-                    unseen=t("unseen") if hit.unseen else "",
-                )
-            )
-            with st.container(horizontal=True, horizontal_alignment="distribute"):
-                link_to(hit, t("open"))
-                ask_opinion(hit)
+def pages(found: int, number: int) -> None:
+    """Below the hits, where there is another page."""
+    if number > 1 or found == PER_PAGE:
+        most = max(number, MOST_PAGES) if found == PER_PAGE else number
+        st.pagination(most, default=number, key="page", bind="query-params")
 
 
 def ask_opinion(hit: Hit) -> None:
@@ -126,9 +59,39 @@ def ask_opinion(hit: Hit) -> None:
     st.feedback("thumbs", key=key, on_change=keep)
 
 
+def by_query(collection: Collection, query: str) -> None:
+    asked = {"query": query, "collection": collection.name, **narrow(collection, t, by_query=True)}
+    number = page_of(asked)
+    request = SearchRequest.model_validate({**asked, "limit": PER_PAGE, "offset": (number - 1) * PER_PAGE})
+    response = attempt(lambda: client().search(request))
+    hits.show(response, request.offset + 1, t, ask_opinion)
+    pages(len(response.hits), number)
+
+
+def by_passage(collection: Collection, document: str, place: int) -> None:
+    found = attempt(lambda: client().document(document))
+    passages = [passage for passage in found.passages if passage.position == place]
+    st.subheader(escape_markdown(t("like_title", title=found.document.title or found.document.name)))
+    for passage in passages:
+        st.html(passage_html(passage.text, passage.heading, "", opened=True, language=passage.language))
+    st.button(t("back_to_search"), icon=":material/arrow_back:", on_click=ask_instead)
+    asked = {"document": document, "passage": place, **narrow(collection, t, by_query=False)}
+    number = page_of(asked)
+    request = SimilarRequest.model_validate({**asked, "limit": PER_PAGE, "offset": (number - 1) * PER_PAGE})
+    response = attempt(lambda: client().similar(request))
+    hits.show(response, request.offset + 1, t, None)
+    pages(len(response.hits), number)
+
+
+def ask_instead() -> None:
+    """The passage is no longer asked for."""
+    st.query_params.pop("like", None)
+
+
 st.title(t("search_title"))
 collection = choose_collection(t)
 require_searchable(collection, t)
+st.html(FOCUS, unsafe_allow_javascript=True)
 query = st.text_input(
     t("search_title"),
     placeholder=t("search_placeholder"),
@@ -137,12 +100,11 @@ query = st.text_input(
     max_chars=4000,
     key="q",
     bind="query-params",
+    on_change=ask_instead,
 )
-if not query.strip():
+if like := _PASSAGE.fullmatch(st.query_params.get("like", "")):
+    by_passage(collection, like[1], int(like[2]))
+elif query and query.strip():
+    by_query(collection, query)
+else:
     st.caption(t("search_hint"))
-    st.stop()
-request, number = ask_for(collection, query)
-response = attempt(lambda: client().search(request))
-show(response, request.offset + 1)
-if number > 1 or len(response.hits) == PER_PAGE:
-    st.pagination(MOST_PAGES if len(response.hits) == PER_PAGE else number, key="page")
