@@ -178,7 +178,7 @@ def show_comparison(found: Comparison) -> None:
     for one in found.biggest:
         change = as_figure(f"{100 * one.before:.0f} → {100 * one.after:.0f}")
         st.page_link(
-            "pages/search.py",
+            "views/search.py",
             label=escape_markdown(f"{change}  [{one.language}] {one.text}"),
             icon=":material/trending_up:" if one.after > one.before else ":material/trending_down:",
             query_params=kept(
