@@ -124,9 +124,8 @@ def _level(
 def _settled(hits: Sequence[Hit]) -> list[Hit]:
     """In an order that is the same each time: engines give equal scores as they come, and any of the last."""
     hits = sorted(hits, key=lambda hit: (-hit.score, hit.chunk.id))
-    if len(hits) < CANDIDATES:
-        return hits
-    return [hit for hit in hits if hit.score > hits[-1].score] or hits
+    sure = [hit for hit in hits if hit.score > hits[-1].score]
+    return sure if len(hits) == CANDIDATES and len(sure) >= CANDIDATES // 2 else hits
 
 
 def _fitting(found: Sequence[Fused], where: Where, shelf: Shelf, trail: Trail) -> list[Fused]:
