@@ -107,8 +107,7 @@ def _level(
                 where=where,
             )
     exhausted = len(near) < CANDIDATES and len(words) < CANDIDATES
-    grouped = asked.group is not None
-    near, words = _settled(near, grouped=grouped), _settled(words, grouped=grouped)
+    near, words = _settled(near), _settled(words)
     if not trail.levels and question.terms is not None:
         trail.bound = bound(question.terms, shelf.index.count())
         trail.sureness = words[0].score / trail.bound if words else 0.0
@@ -122,19 +121,11 @@ def _level(
     return joined, exhausted
 
 
-def _settled(hits: Sequence[Hit], *, grouped: bool) -> list[Hit]:
-    """In an order that is the same each time: engines give equal scores as they come, and any of the last.
-
-    Those wait for the next level, but for passages of a document that this level shows: it has no next one.
-    """
+def _settled(hits: Sequence[Hit]) -> list[Hit]:
+    """In an order that is the same each time: engines give equal scores as they come, and any of the last."""
     hits = sorted(hits, key=lambda hit: (-hit.score, hit.chunk.id))
-    if len(hits) < CANDIDATES:
-        return hits
-    above = [hit for hit in hits if hit.score > hits[-1].score]
-    if not above or not grouped:
-        return above or hits
-    shown = {hit.chunk.version for hit in above}
-    return [hit for hit in hits if hit.score > hits[-1].score or hit.chunk.version in shown]
+    sure = [hit for hit in hits if hit.score > hits[-1].score]
+    return sure if len(hits) == CANDIDATES and len(sure) >= CANDIDATES // 2 else hits
 
 
 def _fitting(found: Sequence[Fused], where: Where, shelf: Shelf, trail: Trail) -> list[Fused]:

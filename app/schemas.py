@@ -465,8 +465,9 @@ class Explanation(Model):
     """Of each ranking, over all levels."""
     levels: int
     """How often the next candidates were asked for."""
-    funnel: int | None
-    """Points that the shorter vectors handed to the full ones; None for other modes."""
+    finder: str | None
+    """What found candidates for the full vectors: a stored prefix, or codes in memory and what a number is
+    kept as in them. Where filters leave too little for codes, a prefix does. None for other modes."""
     filters: dict[str, list[str]]
     """As they were applied."""
     join: dict[str, float]

@@ -7,7 +7,7 @@ from dataclasses import replace
 from app import schemas
 from app.diversity import middle
 from app.filters import applied, where_of
-from app.fusion import CANDIDATES, WORTH, WORTH_UNSPOKEN, Fused, Leg
+from app.fusion import WORTH, WORTH_UNSPOKEN, Fused, Leg
 from app.marks import marks
 from app.order import Entry
 from app.ranking import Question, Trail, cited, rank
@@ -25,8 +25,7 @@ from app.schemas import (
 from embedder.pooling import require_dim
 from ingest import language
 from ingest.errors import UnknownDocument
-from ingest.index.contract import Where
-from ingest.index.schema import candidates, funnel_of
+from ingest.index.contract import Funnel, Where
 from ingest.ledger import DocumentRow
 from ingest.lexical import encode_queries
 from ingest.pipeline import Shelf
@@ -116,22 +115,26 @@ def _explain(
     question: Question, asked: Asking, dim: int, mode: Mode, where: Where, shelf: Shelf, trail: Trail
 ) -> Explanation:
     dense = question.vector is not None
-    funnel = funnel_of(shelf.index.contract, shelf.funnel) if dense and mode == "funnel" else None
+    finder = shelf.index.finder(shelf.funnel) if dense and mode == "funnel" else None
     counted = {"dense": (dense, trail.dense), "lexical": (question.terms is not None, trail.lexical)}
     join = {}
     if question.ranking == "hybrid":
         join = {"worth": question.worth, "bound": trail.bound, "sureness": trail.sureness or 0.0}
     return Explanation(
-        dims=[*([funnel.dim] if funnel else []), dim] if dense else [],
+        dims=[*([finder.dim] if finder else []), dim] if dense else [],
         candidates={name: number for name, (used, number) in counted.items() if used},
         levels=trail.levels,
-        funnel=candidates(CANDIDATES, funnel) if funnel else None,
+        finder=_finder(finder) if finder else None,
         filters=applied(where),
         join=join,
         reranked=trail.reranked,
         diversity=asked.diversity,
         steps_ms=trail.steps_ms,
     )
+
+
+def _finder(funnel: Funnel) -> str:
+    return f"codes, {funnel.quantisation}" if funnel.quantisation else "prefix"
 
 
 def _question(request: SearchRequest, shelf: Shelf, *, spoken: bool) -> Question:

@@ -94,7 +94,7 @@ def _legs(hit: "Hit") -> str:
 
 
 def _print_explanation(said: "Explanation") -> None:
-    print(f"candidates {said.candidates} in {said.levels} rounds, dims {said.dims}, funnel {said.funnel}")
+    print(f"candidates {said.candidates} in {said.levels} rounds, dims {said.dims}, found by {said.finder}")
     if said.filters:
         print(f"filters {said.filters}")
     if said.join:

@@ -114,7 +114,10 @@ def _explained(said: Explanation, t: Texts) -> list[tuple[str, str]]:
     rows = [
         (t("candidates"), ", ".join(f"{names[one]}: {count}" for one, count in said.candidates.items())),
         (t("rounds"), str(said.levels)),
-        (t("compared_dims"), as_figure(" → ".join(map(str, said.dims)))),
+        (
+            t("compared_dims"),
+            as_figure(" → ".join([*map(str, said.dims)]) + (f" ({said.finder})" if said.finder else "")),
+        ),
         (t("filters"), "; ".join(f"{name}: {', '.join(values)}" for name, values in said.filters.items())),
         (t("joined_by"), ", ".join(f"{name} {value:.3g}" for name, value in said.join.items())),
         (t("reranker"), str(said.reranked) if said.reranked else ""),

@@ -221,6 +221,11 @@ class Index(Protocol):
         """
         ...
 
+    def finder(self, funnel: Funnel | None) -> Funnel:
+        """What a search at full width finds candidates by, where filters leave it enough: codes have a
+        quantisation, a stored prefix has none."""
+        ...
+
     def search_terms(self, terms: SparseVector, *, limit: int, where: Where = EVERYTHING) -> list[Hit]:
         """The published chunks that share terms with a query, by BM25, best first.
 

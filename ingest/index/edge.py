@@ -231,6 +231,13 @@ class EdgeIndex:
             found = self._shard.query(request)
         return [Hit(chunk_from(point.payload or {}), point.score) for point in found]
 
+    def finder(self, funnel: Funnel | None) -> Funnel:
+        codes = self._codes_for(funnel)
+        if codes is None:
+            return schema.funnel_of(self.contract, funnel)
+        candidates = CANDIDATES if funnel is None else funnel.candidates
+        return Funnel(codes.compression.dim, candidates, codes.compression.quantisation)
+
     def _codes_for(self, funnel: Funnel | None) -> Codes | None:
         """The codes, if they are there for every point and should be used."""
         codes = self._codes

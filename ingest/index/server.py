@@ -232,6 +232,9 @@ class ServerIndex:
             self._call(partial(self._client.update_collection, self._name, vectors_config=diff))
         self._keep(changed)
 
+    def finder(self, funnel: Funnel | None) -> Funnel:
+        return schema.funnel_of(self.contract, funnel)
+
     def search_terms(self, terms: SparseVector, *, limit: int, where: Where = EVERYTHING) -> list[Hit]:
         if not len(terms.indices):
             return []

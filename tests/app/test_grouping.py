@@ -16,8 +16,9 @@ SECTIONS = 130
 def shelf(client: Client) -> Client:
     """A book that has the word in every chapter, and twelve notes that have it once."""
     client.create_collection("library")
-    words = "winter " * 60  # so many that chapters are not put together
-    book = "".join(f"# Chapter {n}\n\n{words} number {n}\n\n" for n in range(SECTIONS))
+    # so many words that chapters are not put together; some are alike, and score the same
+    chapters = [f"# Chapter {n}\n\n{'winter ' * (60 - n % 20)} number {n}\n\n" for n in range(SECTIONS)]
+    book = "".join(chapters)
     files = [("book.md", book)]
     files += [(f"note-{n:02}.md", f"# Note {n}\n\nIn winter note {'x ' * n} {n} is read.") for n in range(12)]
     named = [(name, io.BytesIO(text.encode())) for name, text in files]

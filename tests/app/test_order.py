@@ -164,7 +164,7 @@ def test_a_search_explains_itself(shelf: Client) -> None:
     assert said.dims == [64, 256]
     assert said.candidates == {"dense": 4, "lexical": 4}
     assert said.levels == 1
-    assert said.funnel == 800
+    assert said.finder == "prefix"
     assert said.filters == {"languages": ["en"]}
     assert said.join["worth"] == 0.7
     assert said.join["sureness"] == found.sureness
@@ -175,13 +175,11 @@ def test_a_search_explains_itself(shelf: Client) -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "dims", "funnel"),
-    [({"exact": True}, [256], None), ({"dim": 64}, [64], None), ({"ranking": "lexical"}, [], None)],
+    ("asked", "dims"),
+    [({"exact": True}, [256]), ({"dim": 64}, [64]), ({"ranking": "lexical"}, [])],
 )
-def test_an_explanation_tells_the_modes_apart(
-    shelf: Client, asked: dict[str, Any], dims: list[int], funnel: int | None
-) -> None:
+def test_an_explanation_tells_the_modes_apart(shelf: Client, asked: dict[str, Any], dims: list[int]) -> None:
     said = search(shelf, explain=True, **asked).explain
 
     assert said is not None
-    assert (said.dims, said.funnel) == (dims, funnel)
+    assert (said.dims, said.finder) == (dims, None)

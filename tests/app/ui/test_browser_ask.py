@@ -99,7 +99,8 @@ def test_an_answer_that_is_stopped_stays_and_can_be_asked_for_again(
 
     see(browser, "//button[contains(., 'Answer again')]").click()
     until(lambda: server.requests[-1]["temperature"] > 0)
-    see(browser, ANSWERED)
+    until_quiet(server)
+    find(browser, f"//*[@data-test-script-state='notRunning'][not(.{STOP})]{ANSWERED}")
     see(browser, "//button[contains(., 'New conversation')]").click()
     see(browser, "//*[contains(text(), 'Every sentence of an answer')]")
     assert "conversation=" not in browser.current_url

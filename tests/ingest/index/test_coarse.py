@@ -17,8 +17,8 @@ import pytest
 from embedder.encoder import Vectors
 from embedder.pooling import normalise
 from ingest.index import cells, coarse
-from ingest.index.coarse import Codes
-from ingest.index.contract import Chunking, Compression, Contract, Funnel, Index, Quantisation, Where
+from ingest.index.coarse import CANDIDATES, Codes
+from ingest.index.contract import Beside, Chunking, Compression, Contract, Funnel, Index, Quantisation, Where
 from ingest.index.edge import EdgeIndex
 from ingest.lexical import encode_documents
 from ingest.records import Chunk
@@ -275,6 +275,34 @@ def test_a_search_by_codes_agrees_with_exact_search(index: EdgeIndex) -> None:
     assert agreement(index) >= 0.99
     assert agreement(index, where=Where(languages=("de",))) >= 0.99
     assert agreement(index, where=Where(documents=("document of german",))) >= 0.99
+
+
+def test_access_labels_and_later_pages_hold_for_codes(index: EdgeIndex) -> None:
+    points = vectors(4000)
+    put(index, "public", points[:2000])
+    put(index, "hr", points[2000:])
+    index.publish("hr", ["document of hr"], Beside(access=("hr",), labels=("dept=hr",)))
+    wait(index)
+    assert index.finder(None) == Funnel(64, CANDIDATES, "int8")
+    assert index.finder(Funnel(64, 50)) == Funnel(64, 50)
+
+    for where, versions in (
+        (Where(groups=frozenset()), {"public"}),
+        (Where(groups=frozenset({"hr"})), {"public", "hr"}),
+        (Where(labels=(("dept=hr",),)), {"hr"}),
+    ):
+        assert agreement(index, where=where) >= 0.99
+        found = {version for query in points[::400] for version, _ in positions(index, query, where=where)}
+        assert found == versions
+
+    pages, taken = [], []
+    for _ in range(5):
+        hits = index.search(points[7], limit=100, where=Where(not_points=tuple(taken)))
+        taken += [hit.chunk.id for hit in hits]
+        pages.append({hit.chunk.id for hit in hits})
+    exact = {hit.chunk.id for hit in index.search(points[7], limit=500, exact=True)}
+    assert len(set.union(*pages)) == sum(map(len, pages)) == 500
+    assert len(exact & set.union(*pages)) >= 475
 
 
 def test_hidden_and_deleted_points_are_not_found_by_codes(index: EdgeIndex) -> None:
