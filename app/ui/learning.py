@@ -24,13 +24,15 @@ def accuracy(curve: Sequence[Step], t: Texts) -> alt.Chart:
         for one in curve
         for task, share in one.accuracy.items()
     ]
-    return _coloured(_lines(rows, t("train_accuracy"), t).mark_line(point=len(curve) < 2))
+    tasks = sorted({task for one in curve for task in one.accuracy})
+    return _coloured(_lines(rows, t("train_accuracy"), t).mark_line(point=len(curve) < 2), tasks)
 
 
 def scores(found: Sequence[Score], t: Texts) -> alt.Chart:
     """A line per width."""
     rows = [{"step": one.step, "value": 100 * one.value, "what": str(one.dim)} for one in found]
-    return _coloured(_lines(rows, t("train_scores"), t).mark_line(point=True))
+    dims = sorted({one.dim for one in found}, reverse=True)
+    return _coloured(_lines(rows, t("train_scores"), t).mark_line(point=True), list(map(str, dims)))
 
 
 def gains(found: Sequence[Gain], t: Texts) -> alt.LayerChart | alt.FacetChart:
@@ -73,9 +75,6 @@ def _lines(rows: Sequence[Mapping[str, object]], title: str, t: Texts) -> alt.Ch
     )
 
 
-def _coloured(chart: alt.Chart) -> alt.Chart:
-    return chart.encode(
-        color=alt.Color(
-            "what:N", title=None, legend=alt.Legend(orient="bottom", columns=3), sort="descending"
-        )
-    )
+def _coloured(chart: alt.Chart, names: Sequence[str]) -> alt.Chart:
+    legend = alt.Legend(orient="bottom", columns=2)
+    return chart.encode(color=alt.Color("what:N", title=None, legend=legend, sort=list(names)))
