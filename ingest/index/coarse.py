@@ -153,10 +153,13 @@ class Codes:
 
         points: how many the engine has; `live` gives their ids, if many rows have lost theirs.
         """
+        if self._points < LOG_ROWS:
+            return
+        known = points()  # outside of the lock: it wants the index's, whose holders want this one
         with self._lock:
-            if self._closed or self.building or self._points < LOG_ROWS:
+            if self._closed or self.building:
                 return
-            stale = self._points > (1 + _STALE) * points()
+            stale = self._points > (1 + _STALE) * known
             if self.log_rows < LOG_ROWS and not stale:
                 return
             self._file.close()

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -416,3 +417,33 @@ def test_the_builder_ends_with_the_service(tmp_path: Path) -> None:
     assert child.wait(timeout=30) != 0
     assert request.endswith(b"\n")
     assert not (tmp_path / "base-1").exists()
+
+
+def test_points_are_counted_while_others_write(codes: Codes) -> None:
+    """The index is locked while it adds rows, and wants its own lock to count."""
+    fill(codes, vectors(600))
+    index, adding = threading.Lock(), threading.Event()
+
+    def write() -> None:
+        with index:
+            adding.set()
+            time.sleep(0.2)
+            fill(codes, vectors(10), first=600)
+
+    def count() -> int:
+        adding.wait(5)
+        with index:
+            return 610
+
+    threads = [
+        threading.Thread(target=write, daemon=True),
+        threading.Thread(target=codes.tend, args=(list, count), daemon=True),
+    ]
+    for thread in reversed(threads):
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+
+    assert not any(thread.is_alive() for thread in threads)
+    codes.wait()
+    assert codes.rows == 610
