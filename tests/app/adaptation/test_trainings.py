@@ -206,7 +206,7 @@ def test_pairs_alone_are_enough_and_a_deleted_collection_leaves_the_model(
 
 
 def test_bases_are_what_is_on_this_machine(client: Client) -> None:
-    assert client.bases()[0] == "all-MiniLM-L6-v2"
+    assert {"all-MiniLM-L6-v2", "kalm-nano"} <= set(client.bases())
 
 
 def worker_of(training: str) -> int | None:

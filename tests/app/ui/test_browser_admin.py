@@ -184,8 +184,10 @@ def test_a_way_to_search_is_measured_picked_and_undone(browser: webdriver.Chrome
     apply.click()
     see(browser, "//*[contains(text(), 'by 96 dimensions (1-bit)')]")
 
+    picked = address[1].tuning("library")
+    assert picked is not None
     see(browser, "//button[contains(., 'Undo')]").click()
     until = time.monotonic() + 30
-    while (found := address[1].tuning("library")) is None or found.previous:
+    while (found := address[1].tuning("library")) is None or len(found.previous) >= len(picked.previous):
         assert time.monotonic() < until
         time.sleep(0.2)
