@@ -10,7 +10,7 @@ from ingest.index.contract import Beside, Between, Where
 from ingest.places import INSIDE
 from ingest.records import NOTHING_GIVEN, Given, Labels, Said
 
-FORMAT = 1
+FORMAT = 2
 """Of what stands beside the points; a collection of an older one is labelled anew as it is opened."""
 
 

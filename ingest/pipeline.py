@@ -301,8 +301,14 @@ def catch_up(shelf: Shelf) -> int:
 
 
 def _label(versions: Sequence[str], shelf: Shelf) -> None:
+    """The disk is waited for once: a stop before it leaves them to `catch_up`."""
+    cited = shelf.ledger.documents_of(versions)
     for version in versions:
-        settle(version, shelf)
+        if version not in cited:
+            settle(version, shelf)
+    for number, (version, rows) in enumerate(cited.items(), 1):
+        beside = labels.beside([row.said for row in rows])
+        shelf.index.publish(version, [row.id for row in rows], beside, durable=number == len(cited))
     shelf.ledger.labelled(versions)
 
 

@@ -155,8 +155,19 @@ class Index(Protocol):
         """
         ...
 
-    def publish(self, version: str, documents: Iterable[str], beside: Beside = NOTHING_BESIDE) -> None:
-        """Show the points of `version`, cited as `documents` (ids), and found by what is `beside` them."""
+    def publish(
+        self,
+        version: str,
+        documents: Iterable[str],
+        beside: Beside = NOTHING_BESIDE,
+        *,
+        durable: bool = True,
+    ) -> None:
+        """Show the points of `version`, cited as `documents` (ids), and found by what is `beside` them.
+
+        What is not `durable` may be undone by a power cut until the next one that is: most of the time it
+        takes is the disk's.
+        """
         ...
 
     def delete(self, version: str) -> None:

@@ -160,12 +160,21 @@ class EdgeIndex:
                     kept.add([one.id for one in part], [one.language for one in part], vectors[batch])
                 self._shard.update(edge.UpdateOperation.upsert_points(points[batch]))
 
-    def publish(self, version: str, documents: Iterable[str], beside: Beside = NOTHING_BESIDE) -> None:
+    def publish(
+        self,
+        version: str,
+        documents: Iterable[str],
+        beside: Beside = NOTHING_BESIDE,
+        *,
+        durable: bool = True,
+    ) -> None:
         self._update(
             edge.UpdateOperation.set_payload_by_filter(
                 _matching("version", [version]), schema.citing(documents, beside)
             )
         )
+        if not durable:
+            return
         with self._lock:
             self._shard.flush()
             codes = self._codes
@@ -520,9 +529,6 @@ def _visible(where: Where) -> edge.Filter:
     return edge.Filter(must=[_condition(one) for one in schema.conditions(where)], must_not=must_not)
 
 
-def _condition(asked: schema.OneOf | schema.Range) -> edge.Filter | edge.FieldCondition:
-    if isinstance(asked, schema.Range):
-        return edge.FieldCondition(asked.field, range=edge.RangeFloat(gte=asked.low, lte=asked.high))
+def _condition(asked: schema.OneOf) -> edge.FieldCondition:
     values: list[Any] = list(asked.values)
-    one_of = edge.FieldCondition(asked.field, match=edge.MatchAny(values))
-    return edge.Filter(should=[edge.IsEmptyCondition(asked.field), one_of]) if asked.or_empty else one_of
+    return edge.FieldCondition(asked.field, match=edge.MatchAny(values))

@@ -1,9 +1,10 @@
 """How a collection is laid out in Qdrant, whichever engine: vector names, fields, the funnel's width."""
 
-import math
 import shutil
+from calendar import monthrange
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Literal
@@ -20,13 +21,13 @@ FIELDS: dict[str, Literal["keyword", "integer"]] = {
     "documents": "keyword",
     "language": "keyword",
     "position": "integer",
-    "access": "keyword",
-    "labels": "keyword",
-    "within": "integer",
-    "modified": "integer",
-    "ingested": "integer",
+    "marks": "keyword",
 }
-"""Payload fields with an index: what searches filter by and what is counted."""
+"""Payload fields with an index: what searches filter by and what is counted. Each makes publishing slower."""
+MARKS = "marks"
+"""What documents say of a point, as `key=value`: labels, and under names that no label has access, source and
+days. Whoever may see a point stands there, if it is everybody: without marks no group sees it."""
+_EVERYBODY = "*"
 DOCUMENTS = "documents"
 """Ids of the documents a point is cited by; none, and the point is hidden."""
 BATCH_POINTS = 500
@@ -130,65 +131,91 @@ def check_disk(folder: Path, free_bytes: int) -> None:
 
 @dataclass(frozen=True, slots=True)
 class OneOf:
-    """A field has one of the values; or is empty, where that will do."""
+    """A field has one of the values."""
 
     field: str
     values: tuple[str | int, ...]
     """All of one kind."""
-    or_empty: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Range:
-    """A number of the field lies between, bounds included."""
-
-    field: str
-    low: float | None
-    high: float | None
-
-
-def conditions(where: Where) -> Iterator[OneOf | Range]:
-    """What must hold of a point, whichever engine asks."""
+def conditions(where: Where) -> Iterator[OneOf]:
+    """What must hold of a point, whichever engine asks. Times hold by the day."""
     if where.languages:
         yield OneOf("language", where.languages)
     if where.documents:
         yield OneOf(DOCUMENTS, where.documents)
     if where.groups is not None:
-        yield OneOf("access", tuple(sorted(where.groups)), or_empty=True)
+        yield _marked("access", (_EVERYBODY, *sorted(where.groups)))
     if where.sources:
-        yield OneOf("within", tuple(map(place_key, where.sources)))
+        yield _marked("source", map(_place_key, where.sources))
     for wanted in where.labels:
-        yield OneOf("labels", wanted)
+        yield OneOf(MARKS, wanted)
     if where.modified:
-        yield _range("modified", where.modified)
+        yield _marked("modified", _days(where.modified))
     if where.ingested:
-        yield _range("ingested", where.ingested)
+        yield _marked("ingested", _days(where.ingested))
     for name, values in where.fields:
         yield OneOf(name, values)
 
 
-def _range(name: str, wanted: Between) -> Range:
-    """In whole seconds, as they are stored, and as wide as needed."""
-    since = None if wanted.since is None else float(math.floor(wanted.since.timestamp()))
-    until = None if wanted.until is None else float(math.ceil(wanted.until.timestamp()))
-    return Range(name, since, until)
-
-
 def citing(documents: Iterable[str], beside: Beside) -> dict[str, Any]:
     """The payload of a published point, beside what its chunk says."""
-    return {
-        DOCUMENTS: sorted(documents),
-        "access": list(beside.access),
-        "labels": list(beside.labels),
-        "within": [place_key(uri) for uri in beside.within],
-        "modified": list(beside.modified),
-        "ingested": list(beside.ingested),
+    said = {
+        "access": beside.access or (_EVERYBODY,),
+        "source": map(_place_key, beside.within),
+        "modified": (part for at in beside.modified for part in _day_parts(at)),
+        "ingested": (part for at in beside.ingested for part in _day_parts(at)),
     }
+    marks = [f"{key}={value}" for key, values in said.items() for value in dict.fromkeys(values)]
+    return {DOCUMENTS: sorted(documents), MARKS: [*marks, *beside.labels]}
 
 
-def place_key(uri: str) -> int:
-    """A URI in 56 bits: each point has those of all folders above it, whose names are long."""
-    return int.from_bytes(blake2b(uri.encode(), digest_size=7).digest())
+def _marked(key: str, values: Iterable[str]) -> OneOf:
+    return OneOf(MARKS, tuple(f"{key}={value}" for value in values))
+
+
+def _place_key(uri: str) -> str:
+    """A URI in 14 letters: each point has those of all folders above it, whose names are long."""
+    return blake2b(uri.encode(), digest_size=7).hexdigest()
+
+
+_PARTS = (3, 4, 7, 10)
+"""Letters of 2024-05-17 that name its decade, year, month and day."""
+
+
+def _day_parts(seconds: int) -> list[str]:
+    day = datetime.fromtimestamp(seconds, UTC).date().isoformat()
+    return [day[:part] for part in _PARTS]
+
+
+def _days(wanted: Between) -> Iterator[str]:
+    """The fewest decades, years, months and days that make up a period.
+
+    >>> list(_days(Between(datetime(2019, 12, 31, tzinfo=UTC), datetime(2021, 2, 1, tzinfo=UTC))))
+    ['2019-12-31', '2020', '2021-01', '2021-02-01']
+    """
+    day = date.min if wanted.since is None else wanted.since.astimezone(UTC).date()
+    last = date.max if wanted.until is None else wanted.until.astimezone(UTC).date()
+    while day <= last:
+        for part in _PARTS:
+            begin, end = _bounds(day.isoformat()[:part])
+            if day == begin and end <= last:
+                break
+        yield day.isoformat()[:part]
+        if end == date.max:
+            return
+        day = end + timedelta(days=1)
+
+
+def _bounds(part: str) -> tuple[date, date]:
+    """First and last day of a decade, year, month or day."""
+    years = (f"{part}0", f"{part}9") if len(part) == 3 else (part[:4], part[:4])
+    month, day = part[5:7], part[8:10]
+    begin = date(max(1, int(years[0])), int(month or 1), int(day or 1))
+    if day:
+        return begin, begin
+    end = date(int(years[1]), int(month or 12), 1)
+    return begin, end.replace(day=monthrange(end.year, end.month)[1])
 
 
 def in_batches(total: int) -> Sequence[slice]:

@@ -129,7 +129,14 @@ class ServerIndex:
         for batch in schema.in_batches(len(points)):
             self._write(partial(self._client.upsert, self._name, points[batch], wait=True))
 
-    def publish(self, version: str, documents: Iterable[str], beside: Beside = NOTHING_BESIDE) -> None:
+    def publish(
+        self,
+        version: str,
+        documents: Iterable[str],
+        beside: Beside = NOTHING_BESIDE,
+        *,
+        durable: bool = True,  # the server's log sees to it
+    ) -> None:
         cited = schema.citing(documents, beside)
         self._write(
             lambda: self._client.set_payload(
@@ -390,12 +397,6 @@ def _visible(where: Where) -> models.Filter:
     return models.Filter(must=[_condition(one) for one in schema.conditions(where)], must_not=must_not)
 
 
-def _condition(asked: schema.OneOf | schema.Range) -> models.Condition:
-    if isinstance(asked, schema.Range):
-        return models.FieldCondition(key=asked.field, range=models.Range(gte=asked.low, lte=asked.high))
+def _condition(asked: schema.OneOf) -> models.Condition:
     match = models.MatchAny(any=list(asked.values))  # type: ignore[arg-type]
-    one_of = models.FieldCondition(key=asked.field, match=match)
-    if not asked.or_empty:
-        return one_of
-    empty = models.IsEmptyCondition(is_empty=models.PayloadField(key=asked.field))
-    return models.Filter(should=[empty, one_of])
+    return models.FieldCondition(key=asked.field, match=match)
