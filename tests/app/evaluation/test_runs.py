@@ -79,6 +79,10 @@ def test_each_ranking_and_width_is_a_run_of_its_own(library: Client) -> None:
 def test_a_run_says_which_funnel_it_went_through(library: Client) -> None:
     add(library, "my-set", SET)
     chosen = library.tune("library").chosen
+    until = time.monotonic() + 30
+    while (found := library.tuning("library")) is None or found.applying is not None:
+        assert time.monotonic() < until
+        time.sleep(0.05)
 
     full, short = library.evaluate(NewRuns(query_set="my-set", dims=[256, 64]))
     (exact,) = library.evaluate(NewRuns(query_set="my-set", exact=True))
