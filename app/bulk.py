@@ -4,13 +4,14 @@ from contextlib import closing
 from functools import partial
 
 import embedder
+from app.adaptation.store import Store
 from app.service import claim_folder
 from app.settings import Settings, reveal
 from embedder import Encoder
 from ingest.check import repair
 from ingest.chunk import TokenSpans
 from ingest.database import Database
-from ingest.errors import IndexLocked, IngestError
+from ingest.errors import IndexLocked, IngestError, NotPossible
 from ingest.index import Location, open_index
 from ingest.intake import Intake
 from ingest.jobs import Job, Jobs
@@ -28,7 +29,8 @@ def ingest(
     """Ingest a folder, or go on with what a run of the same folder left; the finished job.
 
     Raises ValueError without a Qdrant server, IndexLocked while a service runs on the data folder,
-    StoreError, EncoderError; a document fails alone.
+    NotPossible for a collection that a trained encoder serves, StoreError, EncoderError; a document fails
+    alone.
     """
     if settings.qdrant_url is None:
         raise ValueError(
@@ -67,6 +69,11 @@ def _ingest(
     done: Done,
     given: Given,
 ) -> Job:
+    if Store(database).served(collection):
+        raise NotPossible(
+            f"{collection!r} is served by an encoder that was trained for it, and --engine ray encodes with "
+            "the service's own: ingest without --engine ray, or go back on the page Training first"
+        )
     encoder = _encoder(settings.model_copy(update={"device": "cpu", "precision": "auto"}), None)
     ledger, jobs = Ledger(database), Jobs(database)
     shelf = Shelf(collection, open_index(collection, contract_of(encoder), means.location), encoder, ledger)
