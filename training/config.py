@@ -267,11 +267,13 @@ class StaticConfig:
     alike: tuple[str, ...] = ("parallel", "parallel_section", "term")
     """Tasks whose two sides say the same: either asks, half of the time without a prompt."""
     teacher: str = ""
-    """A model of as many dims, whose vectors the texts in `taught` and what is alike are drawn to."""
+    """A model of no more dims, whose vectors the texts in `taught` and what is alike are drawn to."""
     taught: tuple[Path, ...] = ()
     """Files of texts that the teacher reads well: lines with "text"."""
     teacher_weight: float = 6.0
     """Of 1 - cosine to its vectors, beside the contrast's weight of 1."""
+    word_share: float = 0.9
+    """Of the teacher's vector of a word, in that of a token which is a word, at the beginning."""
     cache: Path | None = None
     """A folder for the teacher's vectors."""
     seed: int = 0

@@ -7,7 +7,7 @@ docs/nano.md.
 import json
 import shutil
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -42,6 +42,7 @@ LEFT_OUT = frozenset(
     }
 )
 """Sources without a licence, and two more."""
+DIMS = 256, 128
 CORE = frozenset(
     "ar cs da de el en es fa fr he hi id it ja ko nl pl pt ro ru sv th tr uk vi zh zh-Hant".split()
 )
@@ -54,39 +55,42 @@ LEARNED = 0.3
 """How far to go from the base to what the layers learned: all of it forgets words (docs/nano.md)."""
 MOST_CHARS = 900
 """Of a passage: more than a batch reads."""
+SHORT_CHARS = 300
+"""The teacher reads all English texts up to so many characters, and `LONG_TEXTS` of the longer ones."""
+LONG_TEXTS = 30_000
 
 
 def main(pack: Path, output: Path, teacher: str = "all-MiniLM-L6-v2", small: bool = False) -> None:
     """Make everything in `output`, the model in its folder kalm-nano. `small`: to see that all steps run."""
     output.mkdir(parents=True)
     rng = np.random.default_rng(0)
-    rows, languages = _rows(pack)
+    rows, languages, terms = _rows(pack)
     data, letters, taught = (output / f"{name}.jsonl" for name in ("data", "letters", "taught"))
     write_rows(data, rows)
     write_rows(letters, _letters(languages, rng, chars=200_000 if small else 16_000_000))
-    taught.write_text(
-        "".join(json.dumps({"text": text}) + "\n" for text in sorted(languages["en"])), encoding="utf-8"
-    )
+    english = _taught(languages["en"], terms, rng)
+    taught.write_text("".join(json.dumps({"text": text}) + "\n" for text in english), encoding="utf-8")
     shape = ScratchConfig(
         data=(letters,),
         output=output / "scratch",
         layers=0,
-        width=384,
-        heads=6,
+        width=512,
+        heads=8,
         key_heads=2,
         inner=1024,
         vocabulary=2048 if small else 32_000,
         tokenizer_texts=10**9,
         epsilon=0.04,
         reader="multilingual",
-        dims=(192, 96),
+        dims=DIMS,
     )
     table = static(
         StaticConfig(
             str(scratch(shape)),
             (data,),
             output / "static",
-            steps=3 if small else 1000,
+            steps=3 if small else 1500,
+            dims=DIMS,
             teacher=teacher,
             taught=(taught,),
             cache=output / "cache",
@@ -95,7 +99,7 @@ def main(pack: Path, output: Path, teacher: str = "all-MiniLM-L6-v2", small: boo
     chosen = list(_chosen(rows, languages, rng, count=3000 if small else 130_000))
     neighbours = output / "neighbours.jsonl"
     write_rows(neighbours, cluster(chosen, Reader(embedder.load(str(table), "cpu")), most=2 * FEWEST))
-    base = grow(table, output / "grown", layers=2)
+    base = grow(table, output / "grown", layers=1)
     learned = train(
         TrainConfig(
             model=str(base),
@@ -110,7 +114,7 @@ def main(pack: Path, output: Path, teacher: str = "all-MiniLM-L6-v2", small: boo
             focal=0.0,
             temperature=0.05,
             both_ways=True,
-            dims=(192, 96),
+            dims=DIMS,
             dim_weights=(1.0, 0.5, 1.0),
             query_tokens=32,
             passage_tokens=128,
@@ -137,9 +141,10 @@ def halve(model: Path, output: Path) -> Path:
     return output
 
 
-def _rows(pack: Path) -> tuple[list[Row], dict[str, dict[str, None]]]:
-    """(all rows, their tasks told apart by language; language -> its texts)."""
+def _rows(pack: Path) -> tuple[list[Row], dict[str, dict[str, None]], set[str]]:
+    """(all rows, their tasks told apart by language; language -> its texts; English terms)."""
     rows: list[Row] = []
+    terms: set[str] = set()
     languages: dict[str, dict[str, None]] = defaultdict(dict)
     for file in files(pack):
         for _, fields in lines_of(file):
@@ -150,13 +155,25 @@ def _rows(pack: Path) -> tuple[list[Row], dict[str, dict[str, None]]]:
             if fields["task"] not in {"term", "synonyms"}:
                 languages[asked][fields["query"]] = None
                 languages[told].update(dict.fromkeys(fields["pos"][:3]))
+            else:
+                terms.update(
+                    fields["pos"][:3] if told == "en" else (), [fields["query"]] if asked == "en" else ()
+                )
     counts: dict[str, int] = defaultdict(int)
     for row in rows:
         counts[row.task] += 1
     few = {task for task, count in counts.items() if "/" in task and count < FEWEST}
-    return [
-        replace(row, task=f"{row.task.partition('/')[0]}/few") if row.task in few else row for row in rows
-    ], languages
+    return (
+        [replace(row, task=f"{row.task.partition('/')[0]}/few") if row.task in few else row for row in rows],
+        languages,
+        terms,
+    )
+
+
+def _taught(english: Collection[str], terms: set[str], rng: np.random.Generator) -> list[str]:
+    long = sorted(text for text in english if len(text) > SHORT_CHARS)
+    chosen = {long[at] for at in rng.permutation(len(long))[:LONG_TEXTS]}
+    return sorted(chosen | terms | {text for text in english if len(text) <= SHORT_CHARS})
 
 
 def _language(code: str) -> str:

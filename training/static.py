@@ -7,12 +7,15 @@ words are short and weigh little. They begin as short as they are common.
 
 A step takes blocks of pairs, each of one task, so that languages are not what sets passages apart. Pairs look
 for each other both ways. Beside the pairs, spans of a text look for the text: any language, every word. A
-teacher of one language gives targets to its texts and to their translations (arXiv:2004.09813).
+teacher of one language gives targets to its texts and to their translations (arXiv:2004.09813), and the words
+of its language begin where it sees them (as Model2Vec's tables do). Its vectors lie in the first numbers.
 """
 
 import logging
 import math
+import re
 import shutil
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,6 +42,8 @@ _SPAN = (4, 16)
 """Tokens of a span, fewest and most."""
 _LEAST = 24
 """Tokens of a text that spans are taken from."""
+_COMMON = 20
+"""Occurrences of a word among the teacher's texts, from which on it begins where the teacher sees it."""
 _TABLE = "embed_tokens.weight"
 
 
@@ -79,10 +84,10 @@ def static(config: StaticConfig) -> Path:
     pairs = _pairs(rows, places)
     texts = _tokenised(list(places), layout, max(config.query_tokens, config.passage_tokens))
     prompt = load_tokenizer(layout).encode(layout.query_prompt, add_special_tokens=False).ids
-    targets, taught = _targets(config, places)
     draw = _Draw(config, pairs, texts, rng)
     table = load_file(layout.folder / "model.safetensors")[_TABLE].float()
     table *= torch.from_numpy(_rarity(texts, pairs, len(table))).float().unsqueeze(1) * config.contrast
+    targets, taught = _taught(config, places, layout, table)
     table.requires_grad_()
     optimizer = torch.optim.Adam([table], lr=config.learning_rate, fused=True)
     for step in range(config.steps):
@@ -144,18 +149,50 @@ def _rarity(texts: Texts, pairs: dict[str, Numbers], vocabulary: int) -> NDArray
     return rarity
 
 
-def _targets(config: StaticConfig, places: dict[str, int]) -> tuple[Tensor, Tensor]:
-    """(the teacher's vectors, turned so that the first numbers say most; each text's row, -1 for none)."""
-    taught = torch.full((len(places),), -1, dtype=torch.long)
+def _taught(
+    config: StaticConfig, places: dict[str, int], layout: Layout, table: Tensor
+) -> tuple[Tensor, Tensor]:
+    """(the teacher's vectors, turned so that the first numbers say most; each text's row, -1 for none). Moves
+    the vectors of its words in `table`."""
+    rows = torch.full((len(places),), -1, dtype=torch.long)
     if not config.teacher:
-        return torch.empty(0, 0), taught
+        return torch.empty(0, table.shape[1]), rows
     texts = sorted({text for path in config.taught for text in read_texts(path)} & places.keys())
     if not texts:
         raise BadData("none of the --taught texts is in the data")
-    vectors = np.asarray(Reader(embedder.load(config.teacher), config.cache).encode_documents(texts))
-    taught[[places[text] for text in texts]] = torch.arange(len(texts))
+    reader = Reader(embedder.load(config.teacher), config.cache)
+    if reader.encoder.dim > table.shape[1]:
+        raise BadConfig(f"{config.teacher} has {reader.encoder.dim} dims, {config.model} {table.shape[1]}")
+    vectors = np.asarray(reader.encode_documents(texts))
     _, directions = np.linalg.eigh(vectors.T @ vectors)  # the least first
-    return torch.from_numpy(vectors @ directions[:, ::-1]), taught
+    turned = directions[:, ::-1].copy()
+    _begin_at_words(table, reader, turned, texts, layout, config.word_share)
+    rows[[places[text] for text in texts]] = torch.arange(len(texts))
+    return torch.from_numpy(vectors @ turned), rows
+
+
+def _begin_at_words(
+    table: Tensor,
+    reader: Reader,
+    turned: NDArray[np.float32],
+    texts: Sequence[str],
+    layout: Layout,
+    share: float,
+) -> None:
+    """Mix `share` of the teacher's vectors of single words into those of tokens that are words; their lengths
+    stay."""
+    counts = Counter(word for text in texts for word in re.findall(r"[^\W\d_]{2,}", text.lower()))
+    vocabulary = load_tokenizer(layout).get_vocab()
+    words = sorted(word for word, count in counts.items() if count >= _COMMON and word in vocabulary)
+    if not words:
+        return
+    vectors = reader.encode_documents(words) @ turned
+    apart = normalize(torch.from_numpy(vectors - vectors.mean(axis=0)), dim=1)
+    at = torch.tensor([vocabulary[word] for word in words])
+    lengths = table[at].norm(dim=1, keepdim=True)
+    mixed = table[at] * (1 - share)
+    mixed[:, : apart.shape[1]] += apart * lengths * share
+    table[at] = normalize(mixed, dim=1) * lengths
 
 
 class _Draw:
@@ -288,7 +325,7 @@ def _same(block: Block) -> tuple[Tensor, Tensor]:
 
 def _distance(vectors: Tensor, blocks: Sequence[Block], targets: Tensor, taught: Tensor) -> Tensor:
     """Mean of 1 - cosine to the teacher's vector, over all texts; 0 for those without. What is alike shares a
-    target."""
+    target. Vectors are compared in as many numbers as the teacher has."""
     wanted: list[Tensor] = [torch.empty(0, dtype=torch.long)] * (2 * len(blocks))
     for at, block in enumerate(blocks):
         queries, passages = taught[block.queries], taught[block.passages]
@@ -301,5 +338,6 @@ def _distance(vectors: Tensor, blocks: Sequence[Block], targets: Tensor, taught:
         wanted[at], wanted[len(blocks) + at] = queries.masked_fill(parts, -1), passages
     target = torch.cat(wanted)
     known = (target >= 0).nonzero().squeeze(1)
-    cosines = (normalize(vectors[known], dim=1) * normalize(targets[target[known]], dim=1)).sum(dim=1)
+    ours = vectors[known, : targets.shape[1]]
+    cosines = (normalize(ours, dim=1) * normalize(targets[target[known]], dim=1)).sum(dim=1)
     return (1 - cosines).sum() / len(vectors)

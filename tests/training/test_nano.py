@@ -36,6 +36,6 @@ def test_all_steps_run_and_the_folder_is_read_alike_by_every_reader(pack: Path, 
 
     made = output / "kalm-nano"
     assert min(verify(made).values()) > 0.99999
-    assert embedder.load(str(made), "cpu").dims == (384, 192, 96)
+    assert embedder.load(str(made), "cpu").dims == (512, 256, 128)
     assert (made / "model.safetensors").stat().st_size < 8e6  # fp16
     assert len((output / "data.jsonl").read_text().splitlines()) == 1998

@@ -110,6 +110,30 @@ def test_a_teacher_draws_its_texts_and_their_translations(data: Path, tmp_path: 
     assert told(pupil) > told(alone) + 0.2
 
 
+def test_words_begin_where_the_teacher_sees_them(data: Path, tmp_path: Path) -> None:
+    first = table(data, tmp_path / "random")
+    teacher = static(order(first, data, tmp_path / "teacher"))
+    rows = [{"query": f"{word} " * 20, "pos": [word], "text": f"{word} " * 20} for word in WORDS]
+    texts = lines(tmp_path / "texts.jsonl", rows)
+
+    begun = static(
+        replace(
+            order(first, texts, tmp_path / "begun"),
+            steps=1,
+            learning_rate=1e-9,
+            teacher=str(teacher),
+            taught=(texts,),
+        )
+    )
+
+    def angles(folder: Path) -> np.ndarray:
+        vectors = embedder.load(str(folder), "cpu", "fp32").encode_documents(WORDS)
+        return (vectors @ vectors.T)[np.triu_indices(len(WORDS), 1)]
+
+    seen = angles(teacher)
+    assert np.corrcoef(angles(begun), seen)[0, 1] > 0.9 > 0.7 > np.corrcoef(angles(first), seen)[0, 1]
+
+
 def test_the_written_out_gradient_is_that_of_the_loss(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     zero = np.zeros(5, np.int64)
