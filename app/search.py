@@ -196,7 +196,8 @@ def language_warning(question: str, shelf: Shelf) -> str | None:
     asked = language.detect(question)
     if not spoken or asked == "unknown" or asked in spoken:
         return None
+    larger = "kalm-nano searches across languages" if len(spoken) == 1 else "kalm-v2.5 knows more languages"
     return (
         f"{shelf.encoder.name} speaks {', '.join(spoken)} only and this seems to be {asked!r}: "
-        "expect few good hits. KALM_MODEL=kalm-nano searches across languages."
+        f"expect few good hits. KALM_MODEL={larger}."
     )

@@ -19,7 +19,7 @@ class Settings(BaseSettings):
 
     data_dir: Path = Path.home() / ".local" / "share" / "kalm-rag"
     """Index, ledger and uploads."""
-    model: str = "all-MiniLM-L6-v2"
+    model: str = "kalm-nano"
     """Catalog name, model folder, or hub id that was downloaded before. `kalm doctor` lists them."""
     device: str = "auto"
     """cuda, npu, mps, cpu or auto."""

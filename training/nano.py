@@ -6,9 +6,10 @@ docs/nano.md.
 
 import json
 import shutil
-from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +19,11 @@ import tyro
 from safetensors.torch import load_file, save_file
 
 import embedder
-from training.cluster import cluster
-from training.config import ScratchConfig, StaticConfig, TrainConfig
+from training.config import MineConfig, ScratchConfig, StaticConfig, TrainConfig
 from training.data import Row, files, lines_of, write_rows
 from training.export import finish
 from training.grow import grow
+from training.mine import mine
 from training.reader import Reader
 from training.scratch import scratch
 from training.soup import soup
@@ -51,6 +52,10 @@ SHARES = {"qa": 0.42, "law": 0.08, "docs": 0.10, "parallel": 0.15, "parallel_sec
 """Of the rows the layers learn from."""
 FEWEST = 128
 """Rows of a language's task; those of smaller ones are put together."""
+FEWEST_MINED = 60
+"""Rows of a task that has negatives to be found."""
+WINDOW = 48
+"""Tokens of a passage that the layer learns from: what the product encodes at a time."""
 LEARNED = 0.3
 """How far to go from the base to what the layers learned: all of it forgets words (docs/nano.md)."""
 MOST_CHARS = 900
@@ -96,36 +101,40 @@ def main(pack: Path, output: Path, teacher: str = "all-MiniLM-L6-v2", small: boo
             cache=output / "cache",
         )
     )
-    chosen = list(_chosen(rows, languages, rng, count=3000 if small else 130_000))
-    neighbours = output / "neighbours.jsonl"
-    write_rows(neighbours, cluster(chosen, Reader(embedder.load(str(table), "cpu")), most=2 * FEWEST))
+    reader = Reader(embedder.load(str(table), "cpu"))
+    chosen = _nearest_windows(_chosen(rows, languages, rng, count=3000 if small else 26_000), reader)
+    counts = Counter(row.task for row in chosen)
+    chosen = [row for row in chosen if counts[row.task] >= FEWEST_MINED]
+    mined = output / "mined.jsonl"
+    write_rows(mined, mine(chosen, reader, MineConfig(ranks=(1, 30), keep_within=30, scores=False))[0])
     base = grow(table, output / "grown", layers=1)
     learned = train(
         TrainConfig(
             model=str(base),
-            data=(neighbours,),
+            data=(mined,),
             output=output / "layers",
-            stage="pretrain",
-            steps=2 if small else 480,
-            batch_size=FEWEST,
-            learning_rate=5e-4,
-            embedding_rate=0.2,
+            steps=2 if small else 300,
+            batch_size=64,
+            learning_rate=1e-3,
+            embedding_rate=0.0,
             weight_decay=0.0,
             focal=0.0,
+            mixed_pairs=0,
+            mixed_lists=0,
             temperature=0.05,
-            both_ways=True,
+            false_negative_margin=0.0,
             dims=DIMS,
             dim_weights=(1.0, 0.5, 1.0),
             query_tokens=32,
-            passage_tokens=128,
+            passage_tokens=60,
             kept_tokens=60_000,
+            task_exponent=0.7,
             device="cpu",
             precision="bf16",
-            log_every=25,
             save_every=50,
         )
     )
-    halve(soup((base, learned), (1 - LEARNED, LEARNED), output / "soup"), output / "kalm-nano")
+    halve(soup((learned, base), (LEARNED, 1 - LEARNED), output / "soup"), output / "kalm-nano")
 
 
 def halve(model: Path, output: Path) -> Path:
@@ -226,6 +235,33 @@ def _chosen(
                 if kind.startswith("parallel") and rng.random() < 0.5:
                     first, second = second, first
                 yield replace(row, query=first, positives=(second,))
+
+
+def _nearest_windows(rows: Iterable[Row], reader: Reader) -> list[Row]:
+    """The rows, each with that window of its passage that is nearest to its query."""
+    rows = list(rows)
+    parts, owners = [], []
+    for at, row in enumerate(rows):
+        found = windows(row.positives[0], reader.encoder.token_spans)
+        parts += found
+        owners += [at] * len(found)
+    queries = reader.encode_queries([row.query for row in rows])
+    near = (queries[owners] * reader.encode_documents(parts)).sum(axis=1)
+    best: dict[int, int] = {}
+    for part, owner in enumerate(owners):
+        if owner not in best or near[part] > near[best[owner]]:
+            best[owner] = part
+    return [replace(row, positives=(parts[best[at]],)) for at, row in enumerate(rows)]
+
+
+def windows(text: str, token_spans: Callable[[str], Sequence[tuple[int, int]]]) -> list[str]:
+    """Parts of `WINDOW` tokens at most, equally long."""
+    spans = token_spans(text)
+    count = max(1, -(-len(spans) // WINDOW))
+    cuts = [len(spans) * number // count for number in range(count + 1)]
+    return [text[spans[begin][0] : spans[end - 1][1]] for begin, end in pairwise(cuts) if end > begin] or [
+        text
+    ]
 
 
 def _span(text: str, language: str, rng: np.random.Generator) -> Row | None:

@@ -37,7 +37,7 @@ def test_its_vectors_are_the_golden_ones_in_every_precision(nano: embedder.Encod
     assert (documents * np.array(golden["documents"])).sum(axis=1).min() > 0.995
 
 
-@pytest.mark.parametrize("dim", [384, 96])
+@pytest.mark.parametrize("dim", [512, 128])
 def test_questions_find_their_english_sentence(nano: embedder.Encoder, dim: int) -> None:
     questions = {
         "de": "Wann beginnt die Schule?",

@@ -50,4 +50,4 @@ def test_a_training_is_started_watched_and_put_in_service(
         assert client.collections()[0].encoder == "words-1"
         see(browser, "//button[contains(., 'Back to the encoder before')]").click()
         find(browser, "//button[contains(., 'Use it for searches')]")
-        assert client.collections()[0].encoder == "all-MiniLM-L6-v2"
+        assert client.collections()[0].encoder == "kalm-nano"
