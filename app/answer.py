@@ -28,7 +28,7 @@ from app.schemas import (
 )
 from app.search import search
 from app.support import judge
-from embedder.encoder import Encoder
+from embedder.encoder import Encoder, Floor
 from ingest import language
 from ingest.pipeline import Shelf
 
@@ -86,11 +86,12 @@ def answer(request: AnswerRequest, shelf: Shelf, llm: LanguageModel | None) -> I
             collection=request.collection,
             limit=SOURCES,
             dim=request.dim,
+            explain=True,
             **request.filters(),
         ),
         shelf,
     )
-    hits = _supported(found, shelf.encoder.card.floor)
+    hits = _supported(found, shelf.encoder.card.floor, language.detect(question))
     sources = [Citation(number=number, hit=hit, quotes=[]) for number, hit in enumerate(hits, 1)]
     yield AnswerEvent(kind="sources", sources=sources)
     try:
@@ -111,20 +112,30 @@ def answer(request: AnswerRequest, shelf: Shelf, llm: LanguageModel | None) -> I
     yield AnswerEvent(kind="answer", answer=checked)
 
 
-def _supported(found: SearchResponse, floor: float | None) -> list[Hit]:
-    """The hits an answer may rest on; none where nothing was found.
+def _supported(found: SearchResponse, floor: Floor | None, asked: str) -> list[Hit]:
+    """The hits an answer may rest on; none where nothing was found. `asked`: the question's language.
 
-    In a language the encoder knows, those that reach the floor on its card: under 1 % of questions from
-    elsewhere get an answer, 2 % of a collection's own get none (all-MiniLM). A floor from the spread of a
-    question's own scores would need no card, but let 33 % of the former through. In other languages, those
-    that share words, if the best one shares enough: 10 % of the former get one, 10 % of the latter none.
+    In a language the encoder knows, those that reach its floor; docs/answers.md has how many questions of
+    the collection's own get no answer then, and how many from elsewhere get one. In other languages, those
+    that share words, if the best one shares enough: 10 % of the former get none, 10 % of the latter one.
     """
     if floor is None:
         return found.hits
     if found.warning is None:
-        return [hit for hit in found.hits if hit.dense is not None and hit.dense.score >= floor]
+        bound = found.explain.join["bound"] if found.explain else 0.0
+        return [hit for hit in found.hits if _reaches(hit, floor, bound, asked)]
     sure = found.sureness is not None and found.sureness >= _SURE_WORDS
     return [hit for hit in found.hits if sure and hit.lexical is not None]
+
+
+def _reaches(hit: Hit, floor: Floor, bound: float, asked: str) -> bool:
+    cosine = hit.dense.score if hit.dense else 0.0
+    shared = hit.lexical.score / bound if hit.lexical and bound else 0.0
+    if cosine + floor.words * shared >= floor.score:
+        return True
+    known = language.UNKNOWN not in (asked, hit.language)
+    abroad = known and asked.split("-")[0] != hit.language.split("-")[0]
+    return abroad and floor.abroad is not None and cosine >= floor.abroad
 
 
 def prompt(question: str, hits: Sequence[Hit]) -> tuple[str, str]:

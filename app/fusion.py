@@ -13,14 +13,15 @@ from ingest.records import Chunk, Hit
 
 CANDIDATES = 100
 """Of each ranking, at least."""
-WORTH = 0.7
-"""Of the best BM25 score, in cosines: with all-MiniLM above either ranking alone on every English task."""
 WORTH_UNSPOKEN = 2.0
 """The same where the encoder does not know the query's language: of eight tasks in other languages than
 all-MiniLM's, seven within 0.4 nDCG points of the better ranking, Turkish 0.8 below (0.7: up to 1.2 below)."""
 SURE = 0.1
 """A best score below this share of what the query could reach counts for less: it shares a few words with
 the query, not what is asked."""
+WORTH_ABROAD = 0.5
+"""The same where most lexical hits are in another language than the query, and share names with it; only for
+encoders that cross languages."""
 FOREIGN = 0.85
 """A chunk in another language than most lexical hits can't share words with the query, which is no evidence
 against it: it gets so much of what its cosine suggests. Only for encoders that cross languages."""
@@ -48,24 +49,31 @@ class Fused:
     diverse: Leg | None = None
 
 
+def spoken(lexical: Sequence[Hit]) -> str | None:
+    """The language the query's words are in: that of most of the first hits."""
+    counts = Counter(hit.chunk.language for hit in lexical[:_LANGUAGE_OF]).most_common(1)
+    return counts[0][0] if counts else None
+
+
 def fuse(
-    dense: Sequence[Hit], lexical: Sequence[Hit], bound: float, *, crosses: bool, worth: float = WORTH
+    dense: Sequence[Hit], lexical: Sequence[Hit], bound: float, *, crosses: bool, worth: float
 ) -> list[Fused]:
     """Both rankings in one, best first.
 
     bound: the highest score that `lexical` could have. crosses: whether the encoder finds texts in other
-    languages than the query's. A chunk that `dense` lacks is taken to be as near as its last one.
+    languages than the query's. worth: of the best BM25 score, in cosines. A chunk that `dense` lacks is taken
+    to be as near as its last one.
     """
     near, words = _legs(dense), _legs(lexical)
     chunks = {hit.chunk.id: hit.chunk for hit in (*dense, *lexical)}
     farthest = dense[-1].score if dense else 0.0
     best = max(lexical[0].score, SURE * bound) if lexical else 1.0
-    spoken = Counter(hit.chunk.language for hit in lexical[:_LANGUAGE_OF]).most_common(1)
+    common = spoken(lexical)
     top = dense[0].score - farthest if dense else 0.0
 
     def shared(id_: str) -> float:
         share = words[id_].score / best if id_ in words else 0.0
-        if crosses and spoken and id_ in near and chunks[id_].language != spoken[0][0] and top > 0:
+        if crosses and common and id_ in near and chunks[id_].language != common and top > 0:
             assumed = FOREIGN * lexical[0].score / best * (near[id_].score - farthest) / top
             share = max(share, assumed)
         return share

@@ -10,12 +10,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
-from app.fusion import CANDIDATES, Fused, alone, fuse
+from app.fusion import CANDIDATES, WORTH_ABROAD, Fused, alone, fuse, spoken
 from app.order import Entry, diverse, reranked
 from app.schemas import Asking, Ranking
 from embedder.encoder import Vectors
 from ingest import labels
 from ingest.index.contract import Where
+from ingest.language import UNKNOWN
 from ingest.ledger import DocumentRow
 from ingest.lexical import SparseVector, bound
 from ingest.pipeline import Shelf
@@ -34,6 +35,8 @@ class Trail:
     lexical: int = 0
     """Candidates of each ranking."""
     bound: float = 0.0
+    worth: float = 0.0
+    """Of the best BM25 score, in cosines."""
     sureness: float | None = None
     reranked: int = 0
     problem: str | None = None
@@ -62,6 +65,8 @@ class Question:
     worth: float = 0.0
     crosses: bool = False
     """As for `fuse`."""
+    language: str = UNKNOWN
+    """Of the text that is asked."""
     text: str = ""
     """For the reranker; empty where it is not asked."""
 
@@ -111,13 +116,15 @@ def _level(
     if not trail.levels and question.terms is not None:
         trail.bound = bound(question.terms, shelf.index.count())
         trail.sureness = words[0].score / trail.bound if words else 0.0
+        abroad = question.crosses and question.language not in (UNKNOWN, spoken(words))
+        trail.worth = min(question.worth, WORTH_ABROAD) if abroad else question.worth
     trail.levels += 1
     trail.dense += len(near)
     trail.lexical += len(words)
     if question.terms is None or question.vector is None:
         return alone(near or words, question.ranking), exhausted
     with trail.step("join"):
-        joined = fuse(near, words, trail.bound, crosses=question.crosses, worth=question.worth)
+        joined = fuse(near, words, trail.bound, crosses=question.crosses, worth=trail.worth)
     return joined, exhausted
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from app import schemas
 from app.diversity import middle
 from app.filters import applied, where_of
-from app.fusion import WORTH, WORTH_UNSPOKEN, Fused, Leg
+from app.fusion import WORTH_UNSPOKEN, Fused, Leg
 from app.marks import marks
 from app.order import Entry
 from app.ranking import Question, Trail, cited, rank
@@ -119,7 +119,7 @@ def _explain(
     counted = {"dense": (dense, trail.dense), "lexical": (question.terms is not None, trail.lexical)}
     join = {}
     if question.ranking == "hybrid":
-        join = {"worth": question.worth, "bound": trail.bound, "sureness": trail.sureness or 0.0}
+        join = {"worth": trail.worth, "bound": trail.bound, "sureness": trail.sureness or 0.0}
     return Explanation(
         dims=[*([finder.dim] if finder else []), dim] if dense else [],
         candidates={name: number for name, (used, number) in counted.items() if used},
@@ -144,8 +144,9 @@ def _question(request: SearchRequest, shelf: Shelf, *, spoken: bool) -> Question
         request.ranking,
         shelf.encoder.encode_queries([request.query])[0] if dense else None,
         encode_queries([request.query])[0] if lexical else None,
-        worth=WORTH if spoken else WORTH_UNSPOKEN,
+        worth=shelf.encoder.card.worth if spoken else WORTH_UNSPOKEN,
         crosses=len(shelf.encoder.card.language_codes) != 1,
+        language=language.detect(request.query),
         text=request.query if request.rerank else "",
     )
 

@@ -8,7 +8,7 @@ import csv
 import json
 import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,11 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sparse
 
+from embedder.encoder import Encoder
+from ingest.chunk import chunk
 from ingest.lexical import SparseVector
+from ingest.pipeline import default_chunking
+from ingest.records import Chunk, Element
 
 Scores = npt.NDArray[np.float32]
 """(queries, documents)"""
@@ -95,6 +99,15 @@ def tasks(pack: Path, only: Sequence[str] = ()) -> list[Task]:
     """The retrieval tasks of a pack by name, or those that begin with one of `only`."""
     folders = sorted(path.parent for path in pack.glob("*/qrels.tsv"))
     return [read(folder) for folder in folders if not only or folder.name.startswith(tuple(only))]
+
+
+def chunked(task: Task, encoder: Encoder) -> Iterator[list[Chunk]]:
+    """The chunks of each document, as the product makes them."""
+    size = default_chunking(encoder).chunk_tokens
+    for title, text in zip(task.titles, task.texts, strict=True):
+        elements = [Element("title", title)] if title else []
+        elements += [Element("text", part) for part in text.split("\n\n") if part.strip()]
+        yield list(chunk(elements, version="", name="", token_spans=encoder.token_spans, max_tokens=size))
 
 
 def references(pack: Path) -> dict[str, float]:

@@ -20,10 +20,8 @@ import embedder
 from benchmarks import evalpack
 from embedder.encoder import Encoder, Vectors
 from embedder.fitting import fit
-from ingest import lexical, windows
-from ingest.chunk import chunk
+from ingest import language, lexical, windows
 from ingest.pipeline import default_chunking
-from ingest.records import Element
 
 CANDIDATES = 100
 _LANGUAGE = re.compile(r"-(zh-Hant|\w\w)$")
@@ -59,6 +57,8 @@ class Asked:
     """BM25 of a document that had every term of the query, were each as rare as can be."""
     languages: npt.NDArray[np.str_]
     """Of all chunks."""
+    language: str
+    """Of the query, as the product sees it: often unknown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,12 +96,13 @@ def scaled(weight: float, by: Callable[[Values], float]) -> Join:
     return join
 
 
-def added(worth: float, sure: float = 0.0, foreign: float = 0.0) -> Join:
+def added(worth: float, sure: float = 0.0, foreign: float = 0.0, abroad: float | None = None) -> Join:
     """The cosine plus `worth` x the BM25 score over the best one.
 
     A best score below `sure` x the bound counts for less: it shares a few words with the query, not what is
     asked. `foreign`: a chunk in another language than most of the lexical hits can't share words, which is
-    no evidence against it; it gets as much, times `foreign`, as its cosine says.
+    no evidence against it; it gets as much, times `foreign`, as its cosine says. `abroad`: `worth` where the
+    query is in another language than most of the lexical hits, and what they share are names.
     """
 
     def join(asked: Asked) -> tuple[Values, Values]:
@@ -109,13 +110,14 @@ def added(worth: float, sure: float = 0.0, foreign: float = 0.0) -> Join:
         dense = _above(cosines)
         if not len(scores):
             return dense, scores
-        words = worth * _above(scores) / max(scores[0], sure * asked.bound)
+        (spoken, _), *_ = Counter(asked.languages[found[:10]].tolist()).most_common(1)
+        names = abroad is not None and asked.language not in (spoken, language.UNKNOWN)
+        words = (abroad if names else worth) * _above(scores) / max(scores[0], sure * asked.bound)
         if foreign:
-            (language, _), *_ = Counter(asked.languages[found[:10]].tolist()).most_common(1)
-            abroad = asked.languages[near] != language
+            elsewhere = asked.languages[near] != spoken
             assumed = foreign * words[0] * dense / max(dense[0], 1e-9)
-            dense = dense + np.where(abroad, assumed, 0)
-            words = np.where(np.isin(found, near[abroad]), 0, words)
+            dense = dense + np.where(elsewhere, assumed, 0)
+            words = np.where(np.isin(found, near[elsewhere]), 0, words)
         return dense, words
 
     return join
@@ -132,16 +134,16 @@ def words(asked: Asked) -> tuple[Values, Values]:
 JOINS: dict[str, Join] = {
     "dense": dense,
     "lexical": words,
-    **{f"reciprocal, k {k}": reciprocal(k) for k in (10, 20, 60)},
-    "reciprocal, k 10, 0.7": reciprocal(10, 0.7),
-    **{f"min-max {weight}": scaled(weight, np.ptp) for weight in (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)},
-    **{f"z {weight}": scaled(weight, np.std) for weight in (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)},
-    **{f"added {worth}": added(worth) for worth in (0.3, 0.5, 0.7, 0.9, 1.1, 1.3, 1.7, 2.2)},
-    **{f"added {worth}, sure": added(worth, 0.1) for worth in (0.5, 0.7, 0.9, 1.3)},
+    **{f"reciprocal, k {k}": reciprocal(k) for k in (10, 60)},
+    **{f"min-max {weight}": scaled(weight, np.ptp) for weight in (0.3, 0.5, 0.7)},
+    **{f"z {weight}": scaled(weight, np.std) for weight in (0.3, 0.5, 0.7)},
+    **{f"added {worth}": added(worth) for worth in (0.5, 0.7, 0.9, 1.3, 1.7, 2.2)},
+    **{f"added {worth}, sure": added(worth, 0.1) for worth in (0.7, 1.7)},
+    **{f"added 1.7, sure, foreign {part}": added(1.7, 0.1, part) for part in (0.5, 0.7, 0.85)},
+    **{f"added 1.7, sure, abroad {worth}": added(1.7, 0.1, abroad=worth) for worth in (0.3, 0.5, 0.7)},
     **{
-        f"added {worth}, sure, foreign {part}": added(worth, 0.1, part)
-        for worth in (0.7, 0.9, 1.3, 1.7)
-        for part in (0.7, 0.85, 1.0)
+        f"added 1.7, sure, foreign {part}, abroad 0.5": added(1.7, 0.1, part, 0.5)
+        for part in (0.5, 0.7, 0.85)
     },
 }
 
@@ -179,14 +181,10 @@ def chunked(task: evalpack.Task, encoder: Encoder, cache: Path) -> Case:
     embedded: list[Vectors] = []
     words: list[str] = []
     owners: list[int] = []
-    for at, (title, text) in enumerate(zip(task.titles, task.texts, strict=True)):
-        elements = [Element("title", title)] if title else []
-        elements += [Element("text", part) for part in text.split("\n\n") if part.strip()]
-        size = chunking.chunk_tokens
-        chunks = list(chunk(elements, version="", name="", token_spans=encoder.token_spans, max_tokens=size))
+    for at, chunks in enumerate(evalpack.chunked(task, encoder)):
         if not saved.is_file():
             embedded += windows.encode(chunks, encoder, chunking)
-        words += [f"{title}\n{piece.text}" for piece in chunks]
+        words += [f"{task.titles[at]}\n{piece.text}" for piece in chunks]
         owners += [at] * len(chunks)
     if not saved.is_file():
         queries = encoder.encode_queries([fit(query, encoder)[0] for query in task.queries])
@@ -262,8 +260,9 @@ def case(task: evalpack.Task, cosines: Vectors, words: Sequence[str], owners: np
                 _best(found, 0),
                 lexical.bound(vector, len(words)),
                 languages,
+                language.detect(query),
             )
-            for near, found, vector in zip(cosines, scores, asked, strict=True)
+            for near, found, vector, query in zip(cosines, scores, asked, task.queries, strict=True)
         ],
     )
 

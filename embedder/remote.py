@@ -103,6 +103,7 @@ class RemoteEncoder:
             instruction=entry.instruction if entry else "",
             floor=entry.floor if entry else None,
             support=entry.support if entry else None,
+            worth=entry.worth if entry else 0.7,
             window=entry.window if entry else most,
             max_tokens=most,
         )

@@ -2,8 +2,10 @@
 
 import pytest
 
-from app.fusion import SURE, WORTH, Leg, alone, fuse
+from app.fusion import SURE, Leg, alone, fuse, spoken
 from ingest.records import Chunk, Hit
+
+WORTH = 0.7
 
 
 def hit(name: str, score: float, language: str = "en") -> Hit:
@@ -11,7 +13,7 @@ def hit(name: str, score: float, language: str = "en") -> Hit:
 
 
 def order(dense: list[Hit], lexical: list[Hit], *, bound: float = 10, crosses: bool = False) -> list[str]:
-    return [one.chunk.text for one in fuse(dense, lexical, bound, crosses=crosses)]
+    return [one.chunk.text for one in fuse(dense, lexical, bound, crosses=crosses, worth=WORTH)]
 
 
 def test_what_both_find_comes_before_what_one_finds() -> None:
@@ -22,7 +24,9 @@ def test_what_both_find_comes_before_what_one_finds() -> None:
 
 
 def test_the_score_is_the_sum_of_both_and_says_where_it_came_from() -> None:
-    fused = fuse([hit("a", 0.6), hit("b", 0.2)], [hit("b", 5.0), hit("c", 2.5)], 10, crosses=False)
+    fused = fuse(
+        [hit("a", 0.6), hit("b", 0.2)], [hit("b", 5.0), hit("c", 2.5)], 10, crosses=False, worth=WORTH
+    )
 
     scores = {one.chunk.text: one for one in fused}
     assert scores["a"].score == pytest.approx(0.6 / (1 + WORTH))
@@ -46,6 +50,11 @@ def test_a_text_in_another_language_is_not_held_against_it_where_the_encoder_cro
 
     assert order(dense, lexical, crosses=True)[0] == "德文"
     assert order(dense, lexical, crosses=False)[0] == "english"
+
+
+def test_the_words_are_in_the_language_of_most_of_the_first_hits() -> None:
+    assert spoken([hit("a", 3, "de"), hit("b", 2, "fr"), hit("c", 1, "fr")]) == "fr"
+    assert spoken([]) is None
 
 
 @pytest.mark.parametrize("crosses", [True, False])
