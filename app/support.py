@@ -30,9 +30,9 @@ def judge(sentence: Sentence, cited: Sequence[Citation], nearest: float | None, 
 
 
 def _speaks(card: ModelCard, sentence: Sentence, cited: Sequence[Citation]) -> bool:
-    """Whether the encoder knows both languages."""
-    used = {language.detect(sentence.text), *(one.hit.language for one in cited)}
-    return not card.language_codes or used <= {*card.language_codes, language.UNKNOWN}
+    """Whether all is in one language, and the encoder knows it: its thresholds were measured so."""
+    used = {language.detect(sentence.text), *(one.hit.language for one in cited)} - {language.UNKNOWN}
+    return len(used) < 2 and (not card.language_codes or used <= {*card.language_codes})
 
 
 def _said(text: str) -> set[str]:

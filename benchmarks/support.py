@@ -1,6 +1,6 @@
 """How often an answer's sentence is marked wrongly: python -m benchmarks.support PACK [--model NAME]
 
-Meaning: English pairs of STS (4 and more of 5 say the same, 1 and less do not), the second among four other
+Meaning: pairs of STS (4 and more of 5 say the same, 1 and less do not), the second among four other
 sentences as in a passage; and sentences of encyclopedia passages against the rest of their own passage, which
 is about the same and says something else. Numbers: sentences with one of them altered against their whole
 passage, and translations, in which every number should be found.
@@ -26,38 +26,59 @@ from ingest.sentences import sentences
 
 OTHERS = 4
 """Sentences around one of a pair."""
+SUBJECTS = (
+    "en_wiki",
+    "de_xquad",
+    "ru_xquad",
+    "ja_jaquad",
+    "fr_piaf",
+    "hi_xquad",
+    "ar_arcd",
+    "th_xquad",
+    "zh_cmrc",
+)
+"""Tasks whose passages' sentences are of one subject, the one with altered numbers first."""
 PASSAGES = 200
 LEAST_CHARS, MOST_CHARS = 40, 500
 """Of a sentence that is no caption, table or code."""
 Cosines = npt.NDArray[np.float32]
 
 
-def main(pack: Annotated[Path, tyro.conf.Positional], model: str = "all-MiniLM-L6-v2") -> None:
-    """Print error rates at thresholds, and at those on the model's card."""
+def main(pack: Annotated[Path, tyro.conf.Positional], model: str = "kalm-nano") -> None:
+    """Print shares at thresholds and at those on the model's card, over the languages it knows."""
     chance = random.Random(0)
-    encoder = embedder.load(model, "cpu", "fp32")
+    encoder = embedder.load(model, "cpu")
     print(f"{model}, {describe()}")
-    pairs = rows(pack / "sts" / "sts_en.jsonl")
-    passages = [split(text) for text in evalpack.read(pack / "en_wiki").texts[:PASSAGES]]
-    passages = [parts for parts in passages if len(parts) > 1]
-    sides = {
-        "same": nearest(encoder, [among(pair, pairs, chance) for pair in pairs if float(pair["score"]) >= 4]),
-        "other": nearest(
-            encoder, [among(pair, pairs, chance) for pair in pairs if float(pair["score"]) <= 1]
-        ),
-        "rest of its passage": nearest(encoder, [apart(parts, chance) for parts in passages]),
-    }
-    print("share at or above a cosine, %\n" + " " * 6 + "".join(f"{name:>22}" for name in sides))
-    for threshold in np.arange(0.4, 0.96, 0.05):
-        shares = [100 * float(np.mean(cosines >= threshold)) for cosines in sides.values()]
-        print(f"{threshold:>6.2f}" + "".join(f"{share:>22.1f}" for share in shares))
-    print("pairs " + "".join(f"{len(cosines):>22}" for cosines in sides.values()))
+    sides: dict[str, dict[str, Cosines]] = {"same": {}, "other": {}, "rest of its passage": {}}
+    for path in sorted(pack.glob("sts/sts_*.jsonl")):
+        language = path.stem.removeprefix("sts_")
+        if encoder.card.language_codes and language not in encoder.card.language_codes:
+            continue
+        pairs = rows(path)
+        same = [among(pair, pairs, chance) for pair in pairs if float(pair["score"]) >= 4]
+        other = [among(pair, pairs, chance) for pair in pairs if float(pair["score"]) <= 1]
+        sides["same"][language] = nearest(encoder, same)
+        sides["other"][language] = nearest(encoder, other)
+    for name in SUBJECTS:
+        task = evalpack.read(pack / name)
+        found = [parts for parts in map(split, task.texts[:PASSAGES]) if len(parts) > 1]
+        if not encoder.card.language_codes or task.languages[0] in encoder.card.language_codes:
+            apart_ = [apart(parts, chance) for parts in found]
+            sides["rest of its passage"][task.languages[0]] = nearest(encoder, apart_)
+    print("share at or above a cosine, %, mean of the languages\n" + " " * 6, end="")
+    print("".join(f"{f'{name} ({len(values)})':>26}" for name, values in sides.items()))
+    for threshold in np.arange(0.3, 0.96, 0.05):
+        means = [np.mean([np.mean(one >= threshold) for one in values.values()]) for values in sides.values()]
+        print(f"{threshold:>6.2f}" + "".join(f"{100 * float(mean):>26.1f}" for mean in means))
     if encoder.card.support:
         weak, sure = encoder.card.support
-        print(f"as on the card, %: supported ({sure}), weak ({weak}), unsupported")
-        for name, cosines in sides.items():
-            marks = cosines >= sure, (cosines >= weak) & (cosines < sure), cosines < weak
-            print(f"  {name:<22}" + "".join(f"{100 * float(np.mean(mark)):>7.1f}" for mark in marks))
+        print(f"as on the card, %: pairs, supported ({sure}), weak ({weak}), unsupported")
+        for name, values in sides.items():
+            for language, one in values.items():
+                marks = one >= sure, (one >= weak) & (one < sure), one < weak
+                shares = "".join(f"{100 * float(np.mean(mark)):>7.1f}" for mark in marks)
+                print(f"  {name:<22}{language:<4}{len(one):>5}{shares}")
+    passages = [parts for parts in map(split, evalpack.read(pack / SUBJECTS[0]).texts[:PASSAGES]) if parts]
     texts = [text for parts in passages for text in parts]
     caught = [bool(missing(changed, text)) for text in texts for changed in altered(text, chance)]
     print(f"altered numbers that are caught: {100 * np.mean(caught):.1f} % of {len(caught)}")

@@ -106,6 +106,7 @@ CATALOG: dict[str, Entry] = {
         languages="23 languages, see docs/nano.md",
         language_codes=_NANO,
         floor=Floor(0.65, words=3.0, abroad=0.3),  # docs/answers.md
+        support=(0.4, 0.55),  # docs/answers.md
         worth=1.7,  # docs/lexical.md
         licence="CC-BY-SA-4.0",
         sha256="c12b35896ce50934736c8d8633d2c1a5034ec672e8a5fb23be0565466228c7a8",

@@ -56,6 +56,9 @@ def test_what_cannot_be_judged_is_unchecked() -> None:
 
     assert marked(german, 0.9) == ("unchecked", [])
     assert marked("Keep the battery cool over the winter.", 0.9, (cite(german, "de"),)) == ("unchecked", [])
+    both = replace(ENGLISH, language_codes=("de", "en"))
+    assert marked(german, 0.9, (cite(german[:40], "de"),), both) == ("supported", [])
+    assert marked(german, 0.9, card=both) == ("unchecked", [])  # from one language to another
     assert marked("Keep it cool.", 0.9, card=replace(ENGLISH, support=None)) == ("unchecked", [])
 
 
