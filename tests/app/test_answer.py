@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from app.answer import answer, prompt
+from app.answer import _reaches, answer, prompt
 from app.client import Client, ServiceError
 from app.llm import LanguageModel
-from app.schemas import Answer, AnswerEvent, AnswerRequest, Hit, SourceInfo
+from app.schemas import Answer, AnswerEvent, AnswerRequest, Hit, Leg, SourceInfo
+from embedder.encoder import Floor
 from embedder.fake import FakeEncoder
 from ingest.database import Database
 from ingest.index import Location, open_index
@@ -222,6 +223,34 @@ def hit(text: str, title: str = "Note") -> Hit:
         language="en",
         sources=where,
     )
+
+
+@pytest.mark.parametrize(
+    ("cosine", "shared", "asked", "reaches"),
+    [
+        (0.65, 0.0, "en", True),
+        (0.64, 0.0, "en", False),
+        (0.35, 0.1, "en", True),  # three times a tenth of the best there could be
+        (0.34, 0.1, "en", False),
+        (None, 0.3, "en", True),
+        (0.30, 0.0, "de", True),  # what is in another language can't share words
+        (0.29, 0.0, "de", False),
+        (0.30, 0.0, "unknown", False),
+        (0.30, 0.0, "en-GB", False),
+    ],
+)
+def test_a_passage_reaches_the_floor_by_meaning_and_words(
+    cosine: float | None, shared: float, asked: str, reaches: bool
+) -> None:
+    floor = Floor(0.65, words=3.0, abroad=0.3)
+    found = hit("The hut is open from June.").model_copy(
+        update={
+            "dense": None if cosine is None else Leg(rank=1, score=cosine),
+            "lexical": Leg(rank=1, score=50 * shared) if shared else None,
+        }
+    )
+
+    assert _reaches(found, floor, 50.0, asked) == reaches
 
 
 def test_no_line_of_a_document_stands_in_the_prompt_without_its_mark() -> None:

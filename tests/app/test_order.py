@@ -10,6 +10,7 @@ import pytest
 
 from app.client import Client, ServiceError
 from app.diversity import diversify
+from app.fusion import WORTH_ABROAD
 from app.schemas import Hit, SearchRequest, SearchResponse, SimilarRequest
 from embedder.pooling import normalise
 from tests.app.conftest import Serve, running, wait
@@ -168,6 +169,9 @@ def test_a_search_explains_itself(shelf: Client) -> None:
     assert said.filters == {"languages": ["en"]}
     assert said.join["worth"] == 0.7
     assert said.join["sureness"] == found.sureness
+    abroad = search(shelf, "Wo wird die Batterie im Winter geladen?", explain=True)
+    assert abroad.explain is not None
+    assert abroad.explain.join["worth"] == WORTH_ABROAD  # what words share across languages are names
     assert said.diversity == 0.2
     assert {"encode", "dense", "lexical", "join", "diversity", "documents"} <= said.steps_ms.keys()
     assert sum(said.steps_ms.values()) <= found.timing.total_ms + 1
