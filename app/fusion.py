@@ -1,6 +1,6 @@
 """Two rankings of the same chunks -> one: near in meaning, and sharing words.
 
-A chunk gets its cosine, plus `WORTH` times its BM25 score over the best one's. The cosine in its own unit
+A chunk gets its cosine, plus the encoder's `worth` times its BM25 score over the best one's. The cosine in its own unit
 says by itself how sure the encoder is; ranks forget how much better the first is. docs/lexical.md has what
 was tried.
 """
@@ -14,17 +14,14 @@ from ingest.records import Chunk, Hit
 CANDIDATES = 100
 """Of each ranking, at least."""
 WORTH_UNSPOKEN = 2.0
-"""The same where the encoder does not know the query's language: of eight tasks in other languages than
+"""Of the best BM25 score, in cosines, where the encoder does not know the query's language: of eight tasks in other languages than
 all-MiniLM's, seven within 0.4 nDCG points of the better ranking, Turkish 0.8 below (0.7: up to 1.2 below)."""
+WORTH_ABROAD = 0.4
+"""The same where most lexical hits are in another language than the query, and share names with it; only for
+encoders that cross languages."""
 SURE = 0.1
 """A best score below this share of what the query could reach counts for less: it shares a few words with
 the query, not what is asked."""
-WORTH_ABROAD = 0.5
-"""The same where most lexical hits are in another language than the query, and share names with it; only for
-encoders that cross languages."""
-FOREIGN = 0.85
-"""A chunk in another language than most lexical hits can't share words with the query, which is no evidence
-against it: it gets so much of what its cosine suggests. Only for encoders that cross languages."""
 _LANGUAGE_OF = 10
 """First lexical hits that tell which language the query's words are in."""
 
@@ -56,13 +53,13 @@ def spoken(lexical: Sequence[Hit]) -> str | None:
 
 
 def fuse(
-    dense: Sequence[Hit], lexical: Sequence[Hit], bound: float, *, crosses: bool, worth: float
+    dense: Sequence[Hit], lexical: Sequence[Hit], bound: float, *, crosses: float, worth: float
 ) -> list[Fused]:
     """Both rankings in one, best first.
 
-    bound: the highest score that `lexical` could have. crosses: whether the encoder finds texts in other
-    languages than the query's. worth: of the best BM25 score, in cosines. A chunk that `dense` lacks is taken
-    to be as near as its last one.
+    bound: the highest score that `lexical` could have. worth, crosses: as on the encoder's card. A chunk in
+    another language than most lexical hits can't share words with the query, which is no evidence against it.
+    One that `dense` lacks is taken to be as near as its last one.
     """
     near, words = _legs(dense), _legs(lexical)
     chunks = {hit.chunk.id: hit.chunk for hit in (*dense, *lexical)}
@@ -74,7 +71,7 @@ def fuse(
     def shared(id_: str) -> float:
         share = words[id_].score / best if id_ in words else 0.0
         if crosses and common and id_ in near and chunks[id_].language != common and top > 0:
-            assumed = FOREIGN * lexical[0].score / best * (near[id_].score - farthest) / top
+            assumed = crosses * lexical[0].score / best * (near[id_].score - farthest) / top
             share = max(share, assumed)
         return share
 

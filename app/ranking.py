@@ -63,7 +63,7 @@ class Question:
     terms: SparseVector | None
     """None for a dense one."""
     worth: float = 0.0
-    crosses: bool = False
+    crosses: float = 0.0
     """As for `fuse`."""
     language: str = UNKNOWN
     """Of the text that is asked."""

@@ -145,7 +145,7 @@ def _question(request: SearchRequest, shelf: Shelf, *, spoken: bool) -> Question
         shelf.encoder.encode_queries([request.query])[0] if dense else None,
         encode_queries([request.query])[0] if lexical else None,
         worth=shelf.encoder.card.worth if spoken else WORTH_UNSPOKEN,
-        crosses=len(shelf.encoder.card.language_codes) != 1,
+        crosses=shelf.encoder.card.crosses,
         language=language.detect(request.query),
         text=request.query if request.rerank else "",
     )

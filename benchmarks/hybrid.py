@@ -139,12 +139,8 @@ JOINS: dict[str, Join] = {
     **{f"z {weight}": scaled(weight, np.std) for weight in (0.3, 0.5, 0.7)},
     **{f"added {worth}": added(worth) for worth in (0.5, 0.7, 0.9, 1.3, 1.7, 2.2)},
     **{f"added {worth}, sure": added(worth, 0.1) for worth in (0.7, 1.7)},
-    **{f"added 1.7, sure, foreign {part}": added(1.7, 0.1, part) for part in (0.5, 0.7, 0.85)},
-    **{f"added 1.7, sure, abroad {worth}": added(1.7, 0.1, abroad=worth) for worth in (0.3, 0.5, 0.7)},
-    **{
-        f"added 1.7, sure, foreign {part}, abroad 0.5": added(1.7, 0.1, part, 0.5)
-        for part in (0.5, 0.7, 0.85)
-    },
+    **{f"added 1.7, sure, abroad {worth}": added(1.7, 0.1, abroad=worth) for worth in (0.3, 0.4, 0.5)},
+    **{f"the same, 0.4, foreign {part}": added(1.7, 0.1, part, 0.4) for part in (0.5, 0.7, 0.85)},
 }
 
 

@@ -56,6 +56,8 @@ class Entry:
     """As in ModelCard."""
     worth: float = 0.7
     """As in ModelCard."""
+    crosses: float = 0.85
+    """As in ModelCard."""
     golden: GoldenVector | None = None
     refused: str = ""
     """Why it can't be loaded, and what to do instead."""
@@ -108,6 +110,7 @@ CATALOG: dict[str, Entry] = {
         floor=Floor(0.65, words=3.0, abroad=0.3),  # docs/answers.md
         support=(0.4, 0.55),  # docs/answers.md
         worth=1.7,  # docs/lexical.md
+        crosses=0.5,
         licence="CC-BY-SA-4.0",
         sha256="c12b35896ce50934736c8d8633d2c1a5034ec672e8a5fb23be0565466228c7a8",
     ),
@@ -120,6 +123,7 @@ CATALOG: dict[str, Entry] = {
         max_tokens=256,
         languages="English only",
         language_codes=("en",),
+        crosses=0.0,
         licence="Apache-2.0",
         floor=Floor(
             0.4

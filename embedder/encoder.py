@@ -49,6 +49,9 @@ class ModelCard:
     """Longest text it takes, special tokens included."""
     worth: float = 0.7
     """In hybrid search, of the best BM25 score, in cosines: the less the encoder knows, the more."""
+    crosses: float = 0.85
+    """How far it finds what is in another language than the query, 0 for not at all: a passage that can't
+    share words with the query gets so much of what its cosine suggests."""
 
 
 class Encoder(Protocol):

@@ -171,6 +171,7 @@ def _card(
         floor=entry.floor if entry else None,
         support=entry.support if entry else None,
         worth=entry.worth if entry else 0.7,
+        crosses=entry.crosses if entry else 0.85,
         window=entry.window if entry else most,
         max_tokens=entry.max_tokens if entry else most,
     )

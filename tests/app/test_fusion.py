@@ -12,7 +12,7 @@ def hit(name: str, score: float, language: str = "en") -> Hit:
     return Hit(Chunk(name, 0, name, "Title", (), None, language), score)
 
 
-def order(dense: list[Hit], lexical: list[Hit], *, bound: float = 10, crosses: bool = False) -> list[str]:
+def order(dense: list[Hit], lexical: list[Hit], *, bound: float = 10, crosses: float = 0.0) -> list[str]:
     return [one.chunk.text for one in fuse(dense, lexical, bound, crosses=crosses, worth=WORTH)]
 
 
@@ -24,9 +24,7 @@ def test_what_both_find_comes_before_what_one_finds() -> None:
 
 
 def test_the_score_is_the_sum_of_both_and_says_where_it_came_from() -> None:
-    fused = fuse(
-        [hit("a", 0.6), hit("b", 0.2)], [hit("b", 5.0), hit("c", 2.5)], 10, crosses=False, worth=WORTH
-    )
+    fused = fuse([hit("a", 0.6), hit("b", 0.2)], [hit("b", 5.0), hit("c", 2.5)], 10, crosses=0.0, worth=WORTH)
 
     scores = {one.chunk.text: one for one in fused}
     assert scores["a"].score == pytest.approx(0.6 / (1 + WORTH))
@@ -48,8 +46,8 @@ def test_a_text_in_another_language_is_not_held_against_it_where_the_encoder_cro
     dense = [hit("德文", 0.75, "zh"), hit("english", 0.6), hit("far", 0.2)]
     lexical = [hit("english", 8.0), hit("far", 1.0)]
 
-    assert order(dense, lexical, crosses=True)[0] == "德文"
-    assert order(dense, lexical, crosses=False)[0] == "english"
+    assert order(dense, lexical, crosses=0.85)[0] == "德文"
+    assert order(dense, lexical, crosses=0.0)[0] == "english"
 
 
 def test_the_words_are_in_the_language_of_most_of_the_first_hits() -> None:
@@ -57,8 +55,8 @@ def test_the_words_are_in_the_language_of_most_of_the_first_hits() -> None:
     assert spoken([]) is None
 
 
-@pytest.mark.parametrize("crosses", [True, False])
-def test_one_ranking_alone_keeps_its_order(crosses: bool) -> None:
+@pytest.mark.parametrize("crosses", [0.85, 0.0])
+def test_one_ranking_alone_keeps_its_order(crosses: float) -> None:
     dense = [hit("a", 0.6), hit("b", 0.5)]
     lexical = [hit("c", 5.0), hit("d", 4.0)]
 
