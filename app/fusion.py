@@ -1,8 +1,8 @@
 """Two rankings of the same chunks -> one: near in meaning, and sharing words.
 
-A chunk gets its cosine, plus the encoder's `worth` times its BM25 score over the best one's. The cosine in its own unit
-says by itself how sure the encoder is; ranks forget how much better the first is. docs/lexical.md has what
-was tried.
+A chunk gets its cosine, plus the encoder's `worth` times its BM25 score over the best one's. The cosine in
+its own unit says by itself how sure the encoder is; ranks forget how much better the first is.
+docs/lexical.md has what was tried.
 """
 
 from collections import Counter
@@ -14,8 +14,8 @@ from ingest.records import Chunk, Hit
 CANDIDATES = 100
 """Of each ranking, at least."""
 WORTH_UNSPOKEN = 2.0
-"""Of the best BM25 score, in cosines, where the encoder does not know the query's language: of eight tasks in other languages than
-all-MiniLM's, seven within 0.4 nDCG points of the better ranking, Turkish 0.8 below (0.7: up to 1.2 below)."""
+"""Of the best BM25 score, in cosines, where the encoder does not know the query's language: of eight tasks in
+other languages than all-MiniLM's, seven within 0.4 nDCG points of the better ranking, Turkish 0.8 below."""
 WORTH_ABROAD = 0.4
 """The same where most lexical hits are in another language than the query, and share names with it; only for
 encoders that cross languages."""
