@@ -20,7 +20,7 @@ import qdrant_edge as edge
 from embedder.encoder import Vectors
 from embedder.pooling import truncate
 from ingest.errors import IndexDamaged, IndexLocked, NotPossible
-from ingest.index import schema
+from ingest.index import schema, wal
 from ingest.index.coarse import CANDIDATES, LONGEST_LOG, VISIT_ROWS, Codes
 from ingest.index.contract import (
     EVERYTHING,
@@ -87,6 +87,7 @@ class EdgeIndex:
         self.contract = contract
         self._filling: tuple[int, ...] = ()
         shard = folder / "shard"
+        self._wal = shard / "wal"
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         try:
             if stored is None:
@@ -175,9 +176,11 @@ class EdgeIndex:
         )
         if not durable:
             return
-        with self._lock:
-            self._shard.flush()
-            codes = self._codes
+        wal.keep(self._wal)
+        if wal.is_long(self._wal):
+            with self._lock:
+                self._shard.flush()
+        codes = self._codes
         if codes is not None:
             codes.sync()
             codes.tend(self._ids, self.count)
