@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 from uuid import NAMESPACE_URL, UUID, uuid5
@@ -150,7 +151,12 @@ class Chunk:
     @property
     def id(self) -> str:
         """Never depends on the vector, so writing twice changes nothing."""
-        return str(identity("point", self.version, self.position))
+        return _point(self.version, self.position)
+
+
+@lru_cache(maxsize=10_000)  # a search compares some hundred again and again
+def _point(version: str, position: int) -> str:
+    return str(identity("point", version, position))
 
 
 @dataclass(frozen=True, slots=True)
