@@ -53,11 +53,14 @@ _KALM = {
 _LINEAR_WEIGHTS = 24 * (896 * (896 + 2 * 128) + 896 * 896 + 3 * 896 * 4864)
 
 
-def main(rounds: int = 3, texts: int = 128, memory: bool = True) -> None:
-    """Print all tables: the 0.5B shape, memory, and the real small model. A quarter of an hour on 2 cores."""
+def main(rounds: int = 3, texts: int = 128, memory: bool = True, only_nano: bool = False) -> None:
+    """Print all tables: the 0.5B shape, memory, and the small models. A quarter of an hour on 2 cores."""
     print(f"{describe()}, {torch.get_num_threads()} threads")
     with tempfile.TemporaryDirectory() as scratch:
         folder = _random_kalm(Path(scratch) / "kalm-shape")
+        _nano(folder, rounds, texts)
+        if only_nano:
+            return
         _speed(folder, rounds, texts)
         if memory:
             _memory(folder)
@@ -184,6 +187,31 @@ def _seconds(run: Callable[[], Any]) -> float:
     begin = time.perf_counter()
     run()
     return time.perf_counter() - begin
+
+
+def _nano(folder: Path, rounds: int, texts: int) -> None:
+    """kalm-nano beside the 0.5B shape, in turns: tokens/s of each one's own tokens; a query; loading."""
+    begin = time.perf_counter()
+    nano = embedder.load("kalm-nano", "cpu")
+    print(f"\nkalm-nano, loaded in {time.perf_counter() - begin:.2f} s")
+    encoders = {"kalm-nano": nano, "0.5B": embedder.load(str(folder), "cpu")}
+    batch = list(cuts(encoders["0.5B"], texts))
+    tokens = {
+        name: sum(len(one.token_spans(embedder.fit(text, one)[0])) for text in batch)
+        for name, one in encoders.items()
+    }
+    speeds: dict[str, list[float]] = {name: [] for name in encoders}
+    for number in range(rounds + 1):
+        for name in sorted(encoders, reverse=bool(number % 2)):
+            fitted = [embedder.fit(text, encoders[name])[0] for text in batch]
+            speeds[name].append(tokens[name] / _seconds(lambda: encoders[name].encode_documents(fitted)))  # noqa: B023
+    ratios = [fast / slow for fast, slow in zip(speeds["kalm-nano"], speeds["0.5B"], strict=True)][1:]
+    for name, found in speeds.items():
+        print(f"{name:<12}{median(found[1:]):>10.0f} tokens/s")
+    print(f"ratio {median(ratios):.1f}, {min(ratios):.1f} to {max(ratios):.1f}")
+    queries = [f"how long do refunds take for order {number}?" for number in range(100)]
+    times = [_seconds(lambda: nano.encode_queries([query])) for query in queries]  # noqa: B023
+    print(f"a query of kalm-nano: p50 {1000 * median(times):.2f} ms, p95 {1000 * percentile(times, 95):.2f}")
 
 
 def _memory(folder: Path) -> None:
