@@ -8,10 +8,15 @@ import shutil
 import tempfile
 from pathlib import Path
 
-_MEMORY = Path("/dev/shm")  # noqa: S108 a file system, on Linux
+_MEMORY = Path("/dev/shm")
+"""A file system, on Linux."""
 _ROOM_BYTES = 4 << 30
 
-if "TMPDIR" not in os.environ and os.access(_MEMORY, os.W_OK):
-    if shutil.disk_usage(_MEMORY).free >= _ROOM_BYTES:
-        os.environ["TMPDIR"] = str(_MEMORY)  # of the processes that tests start, too
-        tempfile.tempdir = None  # else what was found before stays
+
+def _has_room() -> bool:
+    return os.access(_MEMORY, os.W_OK) and shutil.disk_usage(_MEMORY).free >= _ROOM_BYTES
+
+
+if "TMPDIR" not in os.environ and _has_room():
+    os.environ["TMPDIR"] = str(_MEMORY)  # of the processes that tests start, too
+    tempfile.tempdir = None  # else what was found before stays

@@ -160,11 +160,11 @@ def library(client: Client, tmp_path: Path) -> Client:
 
 @pytest.fixture
 def kalm(client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Kalm:
-    """Runs a `kalm` command as a process; forked from one that has its modules, since each start is a second."""
+    """Runs a `kalm` command as a process, forked from one that has its modules: each start is a second."""
     # a child imports its parent's main module, which is pytest, or a page that was tested before
     monkeypatch.setitem(sys.modules, "__main__", ModuleType("__main__"))
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload("app.cli app.client app.settings embedder.errors httpcore typeguard".split())
+    context.set_forkserver_preload("app.api app.cli app.client embedder.errors httpcore typeguard".split())
 
     def run(*command: str, **environment: str) -> "subprocess.CompletedProcess[str]":
         told = {
