@@ -5,14 +5,31 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from selenium import webdriver
 from streamlit.testing.v1 import AppTest
 
 from app.client import Client
 from app.ui.session import client as cached_client
+from tests.app.ui.browsing import SIZE, chromium
 
 PAGES = Path(__file__).parents[3] / "app" / "ui"
 
 Open = Callable[..., AppTest]
+
+
+@pytest.fixture(scope="session")
+def chrome(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
+    """One for all tests: starting it takes seconds."""
+    yield from chromium(tmp_path_factory.mktemp("profile"))
+
+
+@pytest.fixture
+def browser(chrome: webdriver.Chrome) -> Iterator[webdriver.Chrome]:
+    """A browser that has been nowhere: each service has a port, and so an origin, of its own."""
+    chrome.execute_cdp_cmd("Network.clearBrowserCookies", {})
+    chrome.set_window_size(*SIZE)
+    yield chrome
+    chrome.get("about:blank")  # or it goes on asking a page that is gone
 
 
 @pytest.fixture

@@ -8,14 +8,9 @@ from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
-from tests.app.ui.browsing import chromium, find, running_page
+from tests.app.ui.browsing import find, running_page
 
 pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("ignore::ResourceWarning")]
-
-
-@pytest.fixture
-def browser(tmp_path: Path) -> Iterator[webdriver.Chrome]:
-    yield from chromium(tmp_path / "profile")
 
 
 @pytest.fixture

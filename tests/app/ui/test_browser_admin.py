@@ -14,7 +14,7 @@ from selenium.webdriver.common.keys import Keys
 from app.client import Client
 from app.schemas import NewJob
 from tests.app.conftest import wait
-from tests.app.ui.browsing import chromium, find, running_page, see
+from tests.app.ui.browsing import find, running_page, see
 from tests.app.ui.conftest import PAGES
 
 pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("ignore::ResourceWarning")]
@@ -23,11 +23,6 @@ SAMPLE = PAGES.parent / "sample" / "library"
 Address = tuple[str, Client]
 ROW_PX = 35
 """Of a table."""
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
-    yield from chromium(tmp_path_factory.mktemp("profile"))
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,5 @@
 """The training page in a real browser: a training is started, watched, and its model put in service."""
 
-from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
 
@@ -11,18 +10,13 @@ from selenium.webdriver.common.by import By
 from app.client import Client
 from tests.app.adaptation.test_trainings import write_words
 from tests.app.conftest import wait
-from tests.app.ui.browsing import chromium, find, running_page, see
+from tests.app.ui.browsing import find, running_page, see
 
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.timeout(900),
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
 ]
-
-
-@pytest.fixture
-def browser(tmp_path: Path) -> Iterator[webdriver.Chrome]:
-    yield from chromium(tmp_path / "profile")
 
 
 def test_a_training_is_started_watched_and_put_in_service(
