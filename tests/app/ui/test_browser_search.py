@@ -1,7 +1,6 @@
 """The search page in a real browser: the keyboard, what unfolds, what is like it, a link that is shared."""
 
 import io
-from collections.abc import Iterator
 
 import pytest
 from selenium import webdriver
@@ -13,7 +12,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 from app.client import Client
 from app.schemas import Labelled
 from tests.app.conftest import wait
-from tests.app.ui.browsing import WAIT_S, find, running_page, see
+from tests.app.ui.browsing import WAIT_S, find, see
 
 pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("ignore::ResourceWarning")]
 
@@ -25,14 +24,13 @@ BOAT = "# Boat\n\nThe boat leaves the pier every hour, and guests bring a coat."
 
 
 @pytest.fixture(scope="module")
-def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with running_page(tmp_path_factory.mktemp("data")) as (page, url):
-        with Client(url) as client:
-            client.create_collection("library")
-            for name, text, kind in (("hut.md", HUT, "house"), ("boat.md", BOAT, "ship")):
-                said = Labelled.model_validate({"labels": {"kind": kind}})
-                wait(client, client.upload("library", [(name, io.BytesIO(text.encode()))], said).id)
-        yield page
+def page(empty_page: tuple[str, Client]) -> str:
+    page, client = empty_page
+    client.create_collection("library")
+    for name, text, kind in (("hut.md", HUT, "house"), ("boat.md", BOAT, "ship")):
+        said = Labelled.model_validate({"labels": {"kind": kind}})
+        wait(client, client.upload("library", [(name, io.BytesIO(text.encode()))], said).id)
+    return page
 
 
 def until(browser: webdriver.Chrome, part: str) -> None:
