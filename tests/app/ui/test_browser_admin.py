@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 from selenium import webdriver
+from selenium.common.exceptions import TimeoutException
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.ui import WebDriverWait
 
 from app.client import Client
 from app.schemas import NewJob
@@ -79,9 +81,13 @@ def select_row(browser: webdriver.Chrome, row: int) -> None:
         ActionChains(browser).move_to_element_with_offset(
             table, left, top + (row + 1) * ROW_PX
         ).click().perform()
-        time.sleep(3)
-        if browser.find_elements(By.XPATH, "//button[contains(., 'Delete (1)')]"):
-            return
+        try:
+            WebDriverWait(browser, 3).until(
+                lambda one: one.find_elements(By.XPATH, "//button[contains(., 'Delete (1)')]")
+            )
+        except TimeoutException:
+            continue
+        return
 
 
 def test_selected_documents_are_deleted(browser: webdriver.Chrome, address: Address) -> None:
