@@ -184,11 +184,11 @@ def test_a_way_to_search_is_measured_picked_and_undone(browser: webdriver.Chrome
         time.sleep(0.2)
     browser.refresh()
     see(browser, "//input[@aria-label[contains(., 'Way to search')]]").send_keys(
-        "96 dimensions, 1-bit", Keys.ENTER
+        "128 dimensions, 1-bit", Keys.ENTER
     )
     find(browser, "//*[@data-testid='stApp' and @data-test-script-state='notRunning']")
     see(browser, "//button[contains(., 'Search this way') and not(@disabled)]").click()
-    see(browser, "//*[contains(text(), 'by 96 dimensions (1-bit)')]")
+    see(browser, "//*[contains(text(), 'by 128 dimensions (1-bit)')]")
 
     picked = address[1].tuning("library")
     assert picked is not None
