@@ -1,6 +1,8 @@
-"""Temporary files of all tests are kept in memory where there is room: they wait for a disk most of the time.
+"""Where tests keep their files, and how many threads their models have.
 
-Making a collection's index alone is some 350 calls of msync and fsync. `TMPDIR` names another place.
+Files are kept in memory where there is room: making a collection's index alone is some 350 calls of msync and
+fsync. `TMPDIR` names another place. Models are small and have one thread: several wait for one another, for
+minutes where the machine is busy. `OMP_NUM_THREADS` names another number.
 """
 
 import os
@@ -20,3 +22,4 @@ def _has_room() -> bool:
 if "TMPDIR" not in os.environ and _has_room():
     os.environ["TMPDIR"] = str(_MEMORY)  # of the processes that tests start, too
     tempfile.tempdir = None  # else what was found before stays
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported
