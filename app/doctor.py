@@ -32,12 +32,15 @@ class Finding:
     """Whether the main job can't work without it."""
 
 
-def examine(settings: Settings) -> list[Finding]:
-    """All findings, what the main job needs first. Contacts only what the settings name."""
+def examine(settings: Settings) -> Iterator[Finding]:
+    """All findings, each as soon as it is made; devices, which take seconds, near the end.
+
+    Contacts only what the settings name.
+    """
     parts: tuple[Callable[[Settings], Iterator[Finding]], ...] = (
-        _software, _formats, _model, _devices, _index, _language_model, _service, _page, _network,
+        _software, _formats, _model, _index, _language_model, _service, _page, _devices, _network,
     )  # fmt: skip
-    return [finding for part in parts for finding in part(settings)]
+    return (finding for part in parts for finding in part(settings))
 
 
 def _software(_: Settings) -> Iterator[Finding]:

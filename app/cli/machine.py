@@ -12,12 +12,13 @@ def doctor() -> None:
     from app.doctor import examine
     from app.settings import Settings
 
-    findings = examine(Settings())
-    for finding in findings:
-        print(f"{'ok ' if finding.ok else 'NO ' if finding.needed else '-  '} {finding.what}")
+    well = True
+    for finding in examine(Settings()):
+        print(f"{'ok ' if finding.ok else 'NO ' if finding.needed else '-  '} {finding.what}", flush=True)
         if finding.advice:
-            print(f"     {finding.advice}")
-    sys.exit(0 if all(finding.ok or not finding.needed for finding in findings) else 1)
+            print(f"     {finding.advice}", flush=True)
+        well = well and (finding.ok or not finding.needed)
+    sys.exit(0 if well else 1)
 
 
 def key(

@@ -1,5 +1,7 @@
 """A real service on loopback with the fake encoder, and a real server that speaks OpenAI's chat protocol."""
 
+import asyncio
+import multiprocessing
 import os
 import socket
 import subprocess
@@ -9,11 +11,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
 import uvicorn
 
+from app import cli
 from app.api import create_app
 from app.client import Client
 from app.keys import Keys
@@ -23,6 +27,7 @@ from app.settings import Settings, reveal
 from ingest.worker import ParseWorker, ParseWorkers
 
 WAIT_S = 30.0
+_LOOK_S = 0.01
 
 
 def free_port() -> int:
@@ -32,15 +37,32 @@ def free_port() -> int:
         return port
 
 
+class Prompt(uvicorn.Server):
+    """Leaves when it is told to and has answered: uvicorn's own looks ten times a second, at each of both."""
+
+    async def main_loop(self) -> None:
+        while not await self.on_tick(0):
+            await asyncio.sleep(_LOOK_S)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for server in self.servers:
+            server.close()
+        for connection in list(self.server_state.connections):
+            connection.shutdown()
+        while self.server_state.connections or self.server_state.tasks:
+            await asyncio.sleep(_LOOK_S)
+        await self.lifespan.shutdown()
+
+
 @contextmanager
 def running(app: Any) -> Iterator[str]:
     """An ASGI application on a free port of loopback; yields its address."""
     port = free_port()
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_config=None))
+    server = Prompt(uvicorn.Config(app, host="127.0.0.1", port=port, log_config=None))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     while not server.started:
-        time.sleep(0.01)
+        time.sleep(_LOOK_S)
     yield f"http://127.0.0.1:{port}"
     server.should_exit = True
     thread.join()
@@ -137,24 +159,39 @@ def library(client: Client, tmp_path: Path) -> Client:
 
 
 @pytest.fixture
-def kalm(client: Client, tmp_path: Path) -> Kalm:
+def kalm(client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Kalm:
+    """Runs a `kalm` command as a process, forked from one that has its modules: each start is a second."""
+    # a child imports its parent's main module, which is pytest, or a page that was tested before
+    monkeypatch.setitem(sys.modules, "__main__", ModuleType("__main__"))
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload("app.api app.cli app.client embedder.errors httpcore typeguard".split())
+
     def run(*command: str, **environment: str) -> "subprocess.CompletedProcess[str]":
-        return subprocess.run(
-            [sys.executable, "-m", "app.cli", *command],
-            env={
-                **os.environ,
-                "KALM_URL": client.url,
-                "KALM_DATA_DIR": str(tmp_path / "data"),
-                **environment,
-            },
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
+        told = {
+            **os.environ,
+            "KALM_URL": client.url,
+            "KALM_DATA_DIR": str(tmp_path / "data"),
+            **environment,
+        }
+        outputs = tmp_path / "kalm.out", tmp_path / "kalm.err"
+        process = context.Process(target=_kalm, args=(command, told, outputs))
+        process.start()
+        process.join(120)
+        assert process.exitcode is not None, command
+        return subprocess.CompletedProcess(command, process.exitcode, *(one.read_text() for one in outputs))
 
     return run
+
+
+def _kalm(command: tuple[str, ...], environment: dict[str, str], outputs: tuple[Path, Path]) -> None:
+    """In the child."""
+    for number, path in zip((1, 2), outputs, strict=True):
+        os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
+    os.environ.clear()
+    os.environ.update(environment)
+    os.chdir(ROOT)
+    sys.argv = ["kalm", *command]
+    cli.main()
 
 
 def ingest(client: Client, folder: Path, *, sync: bool = False) -> dict[str, int]:
@@ -171,5 +208,5 @@ def wait(client: Client, job: str) -> dict[str, int]:
         if found.finished is not None:
             assert found.state == "done", found.problem
             return found.outcomes
-        time.sleep(0.05)
+        time.sleep(0.01)
     raise AssertionError(client.job(job))

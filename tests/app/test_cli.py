@@ -4,13 +4,15 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 from app.cli.ask import doubts
+from app.cli.collections import in_words
 from app.client import Client
 from app.keys import Caller, Keys
-from app.schemas import Answer, Sentence
-from tests.app.conftest import Kalm
+from app.schemas import Answer, Sentence, Tuning
+from tests.app.conftest import WAIT_S, Kalm
 
 ROOT = Path(__file__).parents[2]
 
@@ -203,9 +205,24 @@ def test_a_collection_is_measured_a_way_is_applied_and_undone(kalm: Kalm, librar
 
     measured = kalm("collections", "tune", "library")
     assert "  256 1 bit" in measured.stdout
+    before = settled(library)
     applied = kalm("collections", "apply", "library", "--dims", "64", "--quantisation", "binary")
     assert "64 dims 1 bit pick" in applied.stdout, applied.stderr
+    settled(library)
     undone = kalm("collections", "undo", "library")
 
     assert undone.returncode == 0, undone.stderr
-    assert "64 dims 1 bit" not in undone.stdout
+    after = settled(library)
+    assert after.applied is not None
+    assert in_words(after.applied) in undone.stdout
+    assert before.applied in (None, after.applied)  # which way is the fastest differs from run to run
+    assert after.previous == before.previous
+
+
+def settled(client: Client) -> Tuning:
+    """Once no way to search is being made: until then no other is taken."""
+    deadline = time.monotonic() + WAIT_S
+    while (found := client.tuning("library")) is None or found.applying is not None:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    return found

@@ -34,7 +34,7 @@ def found(subject: str, settings: dict[str, Any]) -> Finding:
 def test_nothing_that_the_main_job_needs_is_missing_here_and_the_rest_has_advice(
     well: dict[str, Any],
 ) -> None:
-    findings = examine(Settings(**well))
+    findings = list(examine(Settings(**well)))
 
     assert [finding.what for finding in findings if finding.needed and not finding.ok] == []
     assert all(finding.advice for finding in findings if not finding.ok)

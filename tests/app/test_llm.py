@@ -58,7 +58,7 @@ class ChatServer:
         for at in range(0, len(text), 3):
             self.pieces_sent += 1
             yield _chunk(model, text[at : at + 3])
-            await asyncio.sleep(self.pause_s if model == "endless" else 5 if model == "slow" else 0)
+            await asyncio.sleep(self.pause_s if model == "endless" else 1.5 if model == "slow" else 0)
         match model:
             case "breaks":
                 raise ConnectionResetError

@@ -24,7 +24,7 @@ class RerankApp:
         scores = [score(body["query"], text) for text in texts]
         match body.get("model"):
             case "slow":
-                await asyncio.sleep(5)
+                await asyncio.sleep(1)
             case "refuses":
                 return JSONResponse({"detail": "no such model"}, 422)
             case "garbles":

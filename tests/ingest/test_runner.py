@@ -197,8 +197,14 @@ class Failing:
     ids=["index gone", "disk full", "encoder gone"],
 )
 def test_a_job_waits_for_what_comes_back_and_goes_on_by_itself(
-    folder: Path, jobs: Jobs, open_shelf: Callable[[], Shelf], intake: Intake, error: Exception
+    folder: Path,
+    jobs: Jobs,
+    open_shelf: Callable[[], Shelf],
+    intake: Intake,
+    error: Exception,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr("ingest.jobs._FIRST_WAIT_S", 1.0)
     shelf = open_shelf()
     broken = replace(shelf, index=cast("Index", Failing(shelf.index, error, times=1)))
     runner = Runner(jobs, lambda _: broken, read_lines, intake)

@@ -1,9 +1,7 @@
 """The loss of a batch: what counts as a negative of what, in one process and in several."""
 
-import sys
 from dataclasses import replace
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -12,6 +10,7 @@ import torch.distributed as dist
 import torch.multiprocessing as mp
 from torch import Tensor
 
+from tests.embedder.conftest import python
 from training import losses
 from training.batches import Group
 from training.config import TrainConfig
@@ -157,8 +156,15 @@ KINDS: dict[str, tuple[list[Group], TrainConfig]] = {
 }
 
 
-def _process(rank: int, size: int, meeting: str, output: str) -> None:
+def together(sizes: list[int], folder: str) -> None:
+    """In a process that has done nothing yet: its children have the imports already."""
     torch.set_num_threads(1)
+    for size in sizes:
+        told = size, f"{folder}/meeting-{size}", f"{folder}/{size}"
+        mp.start_processes(_process, told, size, start_method="fork")
+
+
+def _process(rank: int, size: int, meeting: str, output: str) -> None:
     dist.init_process_group("gloo", init_method=f"file://{meeting}", rank=rank, world_size=size)
     world = World(rank, size)
     found = {}
@@ -171,16 +177,18 @@ def _process(rank: int, size: int, meeting: str, output: str) -> None:
     dist.destroy_process_group()
 
 
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of what they found, by the number of processes."""
+    folder = tmp_path_factory.mktemp("shared")
+    python(f"from tests.training.test_objective import together; together([2, 4], {str(folder)!r})")
+    return folder
+
+
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("size", [2, 4])
-def test_several_processes_give_the_loss_and_gradient_of_one(
-    size: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # a child runs the parent's main file again; tests of the page leave the page's there
-    monkeypatch.setitem(sys.modules, "__main__", ModuleType("__main__"))
-    mp.spawn(_process, (size, str(tmp_path / "meeting"), str(tmp_path / "out")), size)
-
-    for kind, (value, gradient) in torch.load(tmp_path / "out").items():
+def test_several_processes_give_the_loss_and_gradient_of_one(size: int, shared: Path) -> None:
+    for kind, (value, gradient) in torch.load(shared / f"{size}").items():
         expected, theirs = run(*KINDS[kind])
         assert value == pytest.approx(expected, rel=1e-9), kind
         assert (gradient - theirs).norm() < 1e-6 * theirs.norm(), kind

@@ -1,10 +1,7 @@
 """The loop: it learns, it goes on where it was killed, and what it exports is what it trained."""
 
 import json
-import os
 import socket
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.embedder.conftest import python
 from tests.training.conftest import WORDS, lines
 from training import export, train
 from training.config import TrainConfig, load, save
@@ -56,7 +54,8 @@ def accuracy(model: str) -> float:
 
 @pytest.mark.parametrize("stage", ["pretrain", "finetune"])
 def test_it_learns(qwen: Path, pairs: Path, tmp_path: Path, stage: str) -> None:
-    folder = train.train(config(qwen, (pairs,), tmp_path / "out", steps=150, stage=stage))
+    settings = {"steps": 100, "stage": stage, "batch_tokens": 1000}
+    folder = train.train(config(qwen, (pairs,), tmp_path / "out", **settings))
 
     found = losses(tmp_path / "out")
     assert sum(found[-5:]) < sum(found[:5]) / 2
@@ -132,9 +131,10 @@ def test_an_export_whose_weights_were_changed_is_refused(qwen: Path, pairs: Path
 
 
 def test_a_student_of_a_teacher_ranks_like_it(qwen: Path, pairs: Path, tmp_path: Path) -> None:
-    teacher = train.train(config(qwen, (pairs,), tmp_path / "teacher", steps=100))
+    plain = {"steps": 100, "batch_tokens": 1000}
+    teacher = train.train(config(qwen, (pairs,), tmp_path / "teacher", **plain))
 
-    settings = {"stage": "distill", "teacher": str(teacher), "steps": 100, "distill_share": 1.0}
+    settings = {**plain, "stage": "distill", "teacher": str(teacher), "distill_share": 1.0}
     student = train.train(config(qwen, (pairs,), tmp_path / "student", **settings))
 
     assert accuracy(str(student)) > 0.8
@@ -177,41 +177,38 @@ def test_two_processes_learn_what_one_does(qwen: Path, pairs: Path, tmp_path: Pa
     alone = config(qwen, (pairs,), tmp_path / "one", batch_size=8, steps=4)
     train.train(alone)
     save(replace(alone, output=tmp_path / "two"), tmp_path / "two.json")
-    code = (
-        "import sys; from pathlib import Path; from training import config, train\n"
-        "train.train(config.load(Path(sys.argv[1])))"
-    )
 
-    run_together([sys.executable, "-c", code, str(tmp_path / "two.json")], 2)
+    run_together(tmp_path / "two.json", 2)
 
     assert losses(tmp_path / "two") == pytest.approx(losses(tmp_path / "one"), rel=1e-4)
 
 
-def run_together(command: list[str], size: int) -> None:
-    """As torchrun does, on a port of their own."""
+def run_together(settings: Path, size: int) -> None:
+    """As torchrun does, on a port of their own; forked once all is imported."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = str(probe.getsockname()[1])
     meeting = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "WORLD_SIZE": str(size)}
-    processes = [
-        subprocess.Popen(
-            command,
-            env={
-                **os.environ,
-                **meeting,
-                "RANK": str(rank),
-                "LOCAL_RANK": str(rank),
-                "GLOO_SOCKET_IFNAME": "lo",
-                "OMP_NUM_THREADS": "1",
-            },
-        )
-        for rank in range(size)
-    ]
-    try:
-        assert [process.wait(800) for process in processes] == [0] * size
-    finally:
+    own = {"GLOO_SOCKET_IFNAME": "lo", "OMP_NUM_THREADS": "1"}
+    python(
+        f"""
+        import multiprocessing, os
+        from pathlib import Path
+        from training import config, train
+
+        def one(rank):
+            os.environ.update({{**{meeting | own}, "RANK": str(rank), "LOCAL_RANK": str(rank)}})
+            train.train(config.load(Path({str(settings)!r})))
+
+        fork = multiprocessing.get_context("fork")
+        processes = [fork.Process(target=one, args=(rank,)) for rank in range({size})]
         for process in processes:
-            process.kill()
+            process.start()
+        for process in processes:
+            process.join(800)
+        assert [process.exitcode for process in processes] == [0] * {size}
+        """
+    )
 
 
 def test_a_batch_that_processes_cannot_share_is_refused(

@@ -15,6 +15,12 @@ from tests.ingest.conftest import until
 
 
 @pytest.fixture
+def _often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Watched folders are looked at five times a second."""
+    monkeypatch.setattr("ingest.keeper.POLL_S", 0.2)
+
+
+@pytest.fixture
 def handbook(tmp_path: Path) -> Path:
     folder = tmp_path / "handbook"
     folder.mkdir()
@@ -41,6 +47,7 @@ def names(client: Client) -> set[str]:
     return {one.name for one in client.documents("library").documents}
 
 
+@pytest.mark.usefixtures("_often")
 def test_a_change_in_a_watched_folder_is_ingested_within_seconds(client: Client, handbook: Path) -> None:
     client.create_collection("library")
 
@@ -78,6 +85,7 @@ def test_a_restart_keeps_the_sources_and_their_times(
     assert 3590 < (source.due - source.job.created).total_seconds() < 3610
 
 
+@pytest.mark.usefixtures("_often")
 def test_a_vanished_folder_is_the_source_s_problem_and_removes_nothing(
     client: Client, handbook: Path
 ) -> None:

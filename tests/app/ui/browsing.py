@@ -22,6 +22,10 @@ ROOT = Path(__file__).parents[3]
 WAIT_S = 60
 
 
+SIZE = 1280, 1000
+"""Of the window, in pixels."""
+
+
 def chromium(profile: Path) -> Iterator[webdriver.Chrome]:
     """A browser in English; skips the test where none is installed."""
     driver = shutil.which("chromedriver")
@@ -33,7 +37,7 @@ def chromium(profile: Path) -> Iterator[webdriver.Chrome]:
     for flag in (
         "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-background-networking",
         "--disable-component-update", "--disable-sync", "--no-first-run", "--lang=en",
-        "--window-size=1280,1000", f"--user-data-dir={profile}",
+        f"--window-size={SIZE[0]},{SIZE[1]}", f"--user-data-dir={profile}",
     ):  # fmt: skip
         options.add_argument(flag)
     browser = webdriver.Chrome(options=options, service=Service(driver))

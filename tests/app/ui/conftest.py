@@ -5,14 +5,48 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from selenium import webdriver
 from streamlit.testing.v1 import AppTest
 
 from app.client import Client
 from app.ui.session import client as cached_client
+from tests.app.ui.browsing import SIZE, chromium, running_page
 
 PAGES = Path(__file__).parents[3] / "app" / "ui"
 
 Open = Callable[..., AppTest]
+
+
+@pytest.fixture(scope="session")
+def chrome(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
+    """One for all tests: starting it takes seconds."""
+    yield from chromium(tmp_path_factory.mktemp("profile"))
+
+
+@pytest.fixture
+def browser(chrome: webdriver.Chrome) -> Iterator[webdriver.Chrome]:
+    """A browser that has been nowhere: each service has a port, and so an origin, of its own."""
+    chrome.execute_cdp_cmd("Network.clearBrowserCookies", {})
+    chrome.set_window_size(*SIZE)
+    yield chrome
+    chrome.get("about:blank")  # or it goes on asking a page that is gone
+
+
+@pytest.fixture(scope="session")
+def shared_page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Client]]:
+    """`kalm up` with the settings as they are, for all tests that want no others: the page's address, and a
+    client of its service."""
+    data = tmp_path_factory.mktemp("data")
+    with running_page(data) as (page, service), Client(service) as client:
+        yield page, client
+
+
+@pytest.fixture(scope="module")
+def empty_page(shared_page: tuple[str, Client]) -> tuple[str, Client]:
+    """The same without any collection, at a module's first test."""
+    for collection in shared_page[1].collections():
+        shared_page[1].delete_collection(collection.name)
+    return shared_page
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """The page in a real browser: a file goes in through one language's page and is found in another's."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -8,26 +7,16 @@ from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
-from tests.app.ui.browsing import chromium, find, running_page
+from app.client import Client
+from tests.app.ui.browsing import find
 
 pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("ignore::ResourceWarning")]
 
 
-@pytest.fixture
-def browser(tmp_path: Path) -> Iterator[webdriver.Chrome]:
-    yield from chromium(tmp_path / "profile")
-
-
-@pytest.fixture
-def page(tmp_path: Path) -> Iterator[str]:
-    """`kalm up` as a process; yields the page's address."""
-    with running_page(tmp_path / "data") as (page, _):
-        yield page
-
-
 def test_a_file_goes_in_is_found_in_another_languages_page_and_opens(
-    browser: webdriver.Chrome, page: str, tmp_path: Path
+    browser: webdriver.Chrome, empty_page: tuple[str, Client], tmp_path: Path
 ) -> None:
+    page = empty_page[0]
     file = tmp_path / "Hütte.md"
     file.write_text(
         "# Mountain hut\n\nThe hut is open from June to September. Dogs stay on the ground floor.\n"

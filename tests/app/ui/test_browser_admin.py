@@ -7,14 +7,16 @@ from pathlib import Path
 
 import pytest
 from selenium import webdriver
+from selenium.common.exceptions import TimeoutException
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.ui import WebDriverWait
 
 from app.client import Client
 from app.schemas import NewJob
 from tests.app.conftest import wait
-from tests.app.ui.browsing import chromium, find, running_page, see
+from tests.app.ui.browsing import find, running_page, see
 from tests.app.ui.conftest import PAGES
 
 pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("ignore::ResourceWarning")]
@@ -23,11 +25,6 @@ SAMPLE = PAGES.parent / "sample" / "library"
 Address = tuple[str, Client]
 ROW_PX = 35
 """Of a table."""
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
-    yield from chromium(tmp_path_factory.mktemp("profile"))
 
 
 @pytest.fixture(scope="module")
@@ -84,9 +81,13 @@ def select_row(browser: webdriver.Chrome, row: int) -> None:
         ActionChains(browser).move_to_element_with_offset(
             table, left, top + (row + 1) * ROW_PX
         ).click().perform()
-        time.sleep(3)
-        if browser.find_elements(By.XPATH, "//button[contains(., 'Delete (1)')]"):
-            return
+        try:
+            WebDriverWait(browser, 3).until(
+                lambda one: one.find_elements(By.XPATH, "//button[contains(., 'Delete (1)')]")
+            )
+        except TimeoutException:
+            continue
+        return
 
 
 def test_selected_documents_are_deleted(browser: webdriver.Chrome, address: Address) -> None:
@@ -183,11 +184,11 @@ def test_a_way_to_search_is_measured_picked_and_undone(browser: webdriver.Chrome
         time.sleep(0.2)
     browser.refresh()
     see(browser, "//input[@aria-label[contains(., 'Way to search')]]").send_keys(
-        "96 dimensions, 1-bit", Keys.ENTER
+        "128 dimensions, 1-bit", Keys.ENTER
     )
     find(browser, "//*[@data-testid='stApp' and @data-test-script-state='notRunning']")
     see(browser, "//button[contains(., 'Search this way') and not(@disabled)]").click()
-    see(browser, "//*[contains(text(), 'by 96 dimensions (1-bit)')]")
+    see(browser, "//*[contains(text(), 'by 128 dimensions (1-bit)')]")
 
     picked = address[1].tuning("library")
     assert picked is not None

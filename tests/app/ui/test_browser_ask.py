@@ -12,7 +12,7 @@ from app.client import Client
 from app.schemas import NewJob
 from tests.app.conftest import running, wait
 from tests.app.test_llm import NORMAL, ChatServer
-from tests.app.ui.browsing import chromium, find, running_page, see
+from tests.app.ui.browsing import find, running_page, see
 from tests.app.ui.conftest import PAGES
 
 pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("ignore::ResourceWarning")]
@@ -22,11 +22,6 @@ QUESTION = "Which brake fluid do I use?"
 BOX = "//textarea[@placeholder='Your question']"
 ANSWERED = "//*[contains(text(), 'Written by endless')]"
 STOP = "//button[contains(., 'Stop')]"
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
-    yield from chromium(tmp_path_factory.mktemp("profile"))
 
 
 @pytest.fixture(scope="module")

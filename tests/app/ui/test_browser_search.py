@@ -1,8 +1,6 @@
 """The search page in a real browser: the keyboard, what unfolds, what is like it, a link that is shared."""
 
 import io
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from selenium import webdriver
@@ -14,7 +12,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 from app.client import Client
 from app.schemas import Labelled
 from tests.app.conftest import wait
-from tests.app.ui.browsing import WAIT_S, chromium, find, running_page, see
+from tests.app.ui.browsing import WAIT_S, find, see
 
 pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("ignore::ResourceWarning")]
 
@@ -25,20 +23,14 @@ HUT = "# Mountain hut\n\n" + "\n\n".join(
 BOAT = "# Boat\n\nThe boat leaves the pier every hour, and guests bring a coat."
 
 
-@pytest.fixture
-def browser(tmp_path: Path) -> Iterator[webdriver.Chrome]:
-    yield from chromium(tmp_path / "profile")
-
-
-@pytest.fixture
-def page(tmp_path: Path) -> Iterator[str]:
-    with running_page(tmp_path / "data") as (page, url):
-        with Client(url) as client:
-            client.create_collection("library")
-            for name, text, kind in (("hut.md", HUT, "house"), ("boat.md", BOAT, "ship")):
-                said = Labelled.model_validate({"labels": {"kind": kind}})
-                wait(client, client.upload("library", [(name, io.BytesIO(text.encode()))], said).id)
-        yield page
+@pytest.fixture(scope="module")
+def page(empty_page: tuple[str, Client]) -> str:
+    page, client = empty_page
+    client.create_collection("library")
+    for name, text, kind in (("hut.md", HUT, "house"), ("boat.md", BOAT, "ship")):
+        said = Labelled.model_validate({"labels": {"kind": kind}})
+        wait(client, client.upload("library", [(name, io.BytesIO(text.encode()))], said).id)
+    return page
 
 
 def until(browser: webdriver.Chrome, part: str) -> None:

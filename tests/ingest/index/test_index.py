@@ -159,7 +159,7 @@ def test_the_funnel_finds_what_exact_search_finds(index: Index) -> None:
     put(index, "v", 2000)
     agreement = []
 
-    for query in vectors(50, seed=1):
+    for query in vectors(20, seed=1):
         funnel, exact = (
             {hit.chunk.position for hit in index.search(query, limit=10, exact=exact)}
             for exact in (False, True)

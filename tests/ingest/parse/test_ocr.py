@@ -30,6 +30,11 @@ def drawn(file: str) -> Image.Image:
     return Image.fromarray(np.ascontiguousarray(picture.reshape(picture.shape[:2])))
 
 
+def top(page: Image.Image) -> Image.Image:
+    """A third of it, which is read in a third of the time."""
+    return page.crop((0, 0, page.width, page.height // 3))
+
+
 def scanned(*pages: Image.Image | str) -> bytes:
     """A pdf of pictures; a text is a page with text."""
     file = io.BytesIO()
@@ -68,7 +73,7 @@ def test_a_page_that_lies_on_its_side_is_turned(read: Read) -> None:
 
 @needs_english
 def test_a_scan_among_pages_of_text_stands_where_it_belongs(read: Read) -> None:
-    found = read("a.pdf", scanned("First page.", drawn("maintenance-manual.pdf"), "Last page."))
+    found = read("a.pdf", scanned("First page.", top(drawn("maintenance-manual.pdf")), "Last page."))
 
     assert (found[0].text, found[-1].text) == ("First page.", "Last page.")
     assert "Workshop manual" in " ".join(element.text for element in found if element.page == 2)
@@ -105,7 +110,7 @@ def test_without_tesseract_a_scan_is_refused_with_what_to_do(
 
 @needs_english
 def test_the_reader_of_files_may_start_tesseract(tmp_path: Path) -> None:
-    (tmp_path / "a.pdf").write_bytes(scanned(drawn("maintenance-manual.pdf")))
+    (tmp_path / "a.pdf").write_bytes(scanned(top(drawn("maintenance-manual.pdf"))))
     worker = ParseWorker()
 
     found = worker.parse(tmp_path / "a.pdf", "a.pdf")
