@@ -45,7 +45,6 @@ from ingest.runner import Runner
 from ingest.sources import Originals, list_files
 from ingest.worker import ParseWorkers
 
-MODEL = "all-MiniLM-L6-v2"
 THEIRS = "LlamaIndex"
 SPLIT_TOKENS = 256
 """Of theirs: what the model reads, as its users set it."""
@@ -54,7 +53,12 @@ LONG_SECTIONS = 20_000
 """Two of them make a chunk."""
 
 
-def main(folder: Annotated[Path, tyro.conf.Positional], rounds: int = 3, largest_kb: int = 1_000_000) -> None:
+def main(
+    folder: Annotated[Path, tyro.conf.Positional],
+    rounds: int = 3,
+    largest_kb: int = 1_000_000,
+    model: str = "kalm-nano",
+) -> None:
     """Print documents/h of each side and what deleting a document of 10,000 chunks takes."""
     logging.getLogger("pypdf").setLevel(logging.ERROR)
     print(describe())
@@ -63,12 +67,12 @@ def main(folder: Annotated[Path, tyro.conf.Positional], rounds: int = 3, largest
         files = _both_can_read(folder, largest_kb * 1000, readers)
         megabytes = sum(file.stat().st_size for file in files) / 1e6
         print(
-            f"{len(files)} files of {folder.name} that both sides read, {megabytes:.1f} MB, {rounds} rounds"
+            f"{len(files)} files of {folder.name} that both sides read, {megabytes:.1f} MB, {model}, {rounds} rounds"
         )
-        folder_of_weights = str(locate(MODEL)[1])
+        folder_of_weights = str(locate(model)[1])
         embedding = HuggingFaceEmbedding(folder_of_weights, device="cpu", max_length=SPLIT_TOKENS)
         sides: dict[str, Callable[[Path], int]] = {
-            f"ours, {precision}": _ours(files, embedder.load(MODEL, "cpu", precision), readers)
+            f"ours, {precision}": _ours(files, embedder.load(model, "cpu", precision), readers)
             for precision in ("bf16", "fp32")
         }
         sides[THEIRS] = lambda store: _theirs(files, embedding, store)

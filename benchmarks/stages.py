@@ -31,7 +31,7 @@ from ingest.places import Place
 from ingest.records import Source, Stage, document_id
 from ingest.sources import list_files, read_document
 
-MODEL = "all-MiniLM-L6-v2"
+MODEL = "kalm-nano"
 MANY = 10_000_000
 MACHINES = (1, 10, 100)
 WORK: dict[Stage, str] = {
