@@ -67,7 +67,8 @@ def main(
         files = _both_can_read(folder, largest_kb * 1000, readers)
         megabytes = sum(file.stat().st_size for file in files) / 1e6
         print(
-            f"{len(files)} files of {folder.name} that both sides read, {megabytes:.1f} MB, {model}, {rounds} rounds"
+            f"{len(files)} files of {folder.name} that both sides read, {megabytes:.1f} MB, {model}, "
+            f"{rounds} rounds"
         )
         folder_of_weights = str(locate(model)[1])
         embedding = HuggingFaceEmbedding(folder_of_weights, device="cpu", max_length=SPLIT_TOKENS)
