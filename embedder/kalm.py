@@ -11,7 +11,7 @@ import torch
 from transformers import PreTrainedConfig
 
 from embedder.batching import plan
-from embedder.catalog import Entry, name_of
+from embedder.catalog import CATALOG, Entry, name_of
 from embedder.device import choose
 from embedder.encoder import ModelCard, Vectors
 from embedder.errors import TextTooLong, UnsupportedModel, WrongWeights
@@ -160,19 +160,20 @@ def _card(
 ) -> ModelCard:
     positions = config.max_position_embeddings - first_position(config)
     most = min(layout.max_tokens or positions, positions)
+    known = entry or CATALOG.get(layout.base)  # what training leaves as it was; cosines it moves
     return ModelCard(
         name=name_of(entry) if entry else folder.resolve().name,
-        languages=entry.languages if entry else "not stated",
-        language_codes=entry.language_codes if entry else (),
+        languages=known.languages if known else "not stated",
+        language_codes=known.language_codes if known else (),
         licence=entry.licence if entry else "not stated",
         pooling=layout.pooling,
         causal=causal,
         instruction=entry.instruction if entry else "",
         floor=entry.floor if entry else None,
         support=entry.support if entry else None,
-        worth=entry.worth if entry else 0.7,
-        crosses=entry.crosses if entry else 0.85,
-        window=entry.window if entry else most,
+        worth=known.worth if known else 0.7,
+        crosses=known.crosses if known else 0.85,
+        window=min(known.window, most) if known else most,
         max_tokens=entry.max_tokens if entry else most,
     )
 

@@ -40,6 +40,8 @@ class Layout:
     """Matryoshka widths the folder declares; empty if it does not."""
     prompts: dict[str, str]
     """All of the folder's, by name: of roles and of tasks."""
+    base: str
+    """The catalog's name of the model it was trained from; empty if the folder does not say."""
 
     @property
     def query_template(self) -> str:
@@ -75,6 +77,7 @@ def read_layout(folder: Path, entry: Entry | None) -> Layout:
         max_tokens=tokenization.get("max_seq_length"),
         dims=tuple(settings.get("matryoshka_dims") or ()),
         prompts={name: prompt for name, prompt in (settings.get("prompts") or {}).items() if prompt},
+        base=str(settings.get("base_model") or ""),
     )
 
 

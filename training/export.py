@@ -20,6 +20,7 @@ import torch
 from safetensors.torch import save_file
 
 import embedder
+from embedder.catalog import name_of
 from embedder.encoder import Pooling, Vectors
 from embedder.locate import file_sha256
 from embedder.prompts import TASKS, query_prefix
@@ -73,6 +74,7 @@ def export(student: Student, config: TrainConfig, folder: Path, *, rows: Sequenc
         prompts=prompts_of(student.template, student.document_prefix),
         dims=student.dims,
         lower_case=student.layout.lower_case,
+        base=name_of(student.entry) if student.entry else student.layout.base,
     )
     finish(folder, _card(student, config, rows, steps))
     golden = json.loads((folder / GOLDEN).read_text(encoding="utf-8"))
@@ -131,9 +133,10 @@ def write_layout(
     prompts: dict[str, str],
     dims: Sequence[int],
     lower_case: bool = False,
+    base: str = "",
 ) -> None:
     """The files of sentence-transformers, as its version 3 wrote them. prompts: "query", "document" and
-    tasks'."""
+    tasks'. base: the catalog's name of the model it comes from."""
     kind = "sentence_transformers.models"
     modules = [("", "Transformer"), ("1_Pooling", "Pooling"), ("2_Normalize", "Normalize")]
     _json(
@@ -154,7 +157,8 @@ def write_layout(
     )
     _json(folder / "sentence_bert_config.json", {"max_seq_length": max_tokens, "do_lower_case": lower_case})
     settings = {"prompts": prompts, "default_prompt_name": None, "similarity_fn_name": "cosine"}
-    _json(folder / "config_sentence_transformers.json", {**settings, "matryoshka_dims": list(dims)})
+    known = {"base_model": base} if base else {}
+    _json(folder / "config_sentence_transformers.json", {**settings, "matryoshka_dims": list(dims), **known})
 
 
 def prompts_of(template: str, document_prefix: str) -> dict[str, str]:
