@@ -30,7 +30,7 @@ from embedder.locate import locate
 from training.adapt import find_negatives, make_queries, train_config
 from training.adaptation import Adaptation, AdaptConfig
 from training.config import TrainConfig
-from training.data import read
+from training.data import read, read_beir
 from training.evaluate import Result, evaluate
 from training.export import export
 from training.reader import Reader
@@ -69,6 +69,8 @@ def main(
     print(describe())
     output.mkdir(parents=True, exist_ok=True)
     corpus = write_corpus(data / "trainpack" / "law.jsonl.gz", language, passages, output / "corpus.jsonl")
+    tasks = [data / "evalpack" / "dev" / name for name in (f"{language}_law", *ELSEWHERE)]
+    check_apart(corpus, tasks[0])
     plain = AdaptConfig(output=output / "ours", model=BASE, corpus=(corpus,), threads=threads)
     how = replace(
         plain.train,
@@ -91,7 +93,6 @@ def main(
         folder, seconds = by_sentence_transformers(config, output / "theirs")
         print(f"sentence-transformers: {seconds:.0f} CPU seconds, {seconds / spent:.2f} times ours")
         sides["sentence-transformers"] = str(folder)
-    tasks = [data / "evalpack" / "dev" / name for name in (f"{language}_law", *ELSEWHERE)]
     report({name: evaluate(reader(model, output), tasks, (384,)) for name, model in sides.items()})
 
 
@@ -105,11 +106,25 @@ def write_corpus(file: Path, language: str, count: int, output: Path) -> Path:
     random.Random(0).shuffle(rows)
     with output.open("w", encoding="utf-8") as written:
         for row in rows[:count]:
-            act = _ACT.search(row["query"])
             fields = {"title": row["query"], "text": row["pos"][0], "language": language}
-            fields["document"] = act[1] if act else row["query"]
+            fields["document"] = act_of(row["query"])
             written.write(json.dumps(fields, ensure_ascii=False) + "\n")
     return output
+
+
+def act_of(heading: str) -> str:
+    found = _ACT.search(heading)
+    return found[1] if found else heading
+
+
+def check_apart(corpus: Path, task: Path) -> None:
+    """Stop if an act or a section is both learned from and asked about."""
+    asked = read_beir(task)
+    learned = [json.loads(line) for line in corpus.read_text(encoding="utf-8").splitlines()]
+    acts = {row["document"] for row in learned} & {act_of(query) for query in asked.queries.values()}
+    texts = {row["text"].strip() for row in learned} & {text.strip() for text in asked.corpus.values()}
+    if acts or texts:
+        raise SystemExit(f"{task} asks about {len(acts)} acts and {len(texts)} sections of {corpus}")
 
 
 def prepare(order: AdaptConfig) -> TrainConfig:
