@@ -8,7 +8,8 @@ was forgotten.
 
 Then sentence-transformers' trainer with the same rows, steps and batch: its cached ranking loss within its
 Matryoshka loss, bf16, mini-batches of as many tokens, the same learning rate and schedule. Times are the
-process's CPU seconds of training alone, on one thread, so that neighbours don't count.
+process's CPU seconds of training alone, on one thread, so that neighbours count less. Their trainer needs
+`accelerate`, which nothing else here does: pip install accelerate.
 """
 
 import gzip
@@ -192,7 +193,7 @@ def by_sentence_transformers(config: TrainConfig, output: Path) -> tuple[Path, f
         max_steps=config.steps,
         per_device_train_batch_size=config.batch_size,
         learning_rate=config.learning_rate,
-        warmup_ratio=config.warmup,
+        warmup_steps=config.warmup,  # below 1: a share
         weight_decay=config.weight_decay,
         bf16=True,
         use_cpu=True,
