@@ -93,7 +93,7 @@ def main(
         )
         asked = ask(data / "evalpack" / "dev" / "de_law", documents, chars, Path(folder) / "asked")
         bench = prepare(Path(folder), data, rows, how, asked)
-        print(f"{'':<32}{'384 dims':>15}{f'{SMALL} dims':>15}{'to the recipe':>15}   CPU s")
+        print(f"{'':<32}{'full width':>15}{f'{SMALL} dims':>15}{'to the recipe':>15}   CPU s")
         recipe: list[Scores] = []
         for name, change in variants(bench).items():
             if not only or name.startswith(only):
@@ -212,7 +212,8 @@ def pairs(file: Path, count: int) -> list[Row]:
 
 
 def score(model: str, bench: Bench) -> Scores:
-    found = evaluate(Reader(embedder.load(model, "cpu")), [bench.asked], (384, SMALL))
+    encoder = embedder.load(model, "cpu")
+    found = evaluate(Reader(encoder), [bench.asked], (encoder.dim, SMALL))
     full, small = (result.mean() for result in found)
     return full, small
 
