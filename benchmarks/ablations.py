@@ -41,6 +41,8 @@ KEEP = (0.25, 0.5)
 Scores = tuple[float, float]
 """nDCG@10 at full width and at `SMALL`, 0 to 1."""
 SMALL = 64
+_PROMPT = 32
+"""Tokens for it, or it would leave half of a query."""
 Change = Callable[[TrainConfig], TrainConfig]
 
 
@@ -151,7 +153,9 @@ def variants(bench: Bench) -> dict[str, Change]:
         "without Matryoshka": lambda c: replace(c, dims=()),
         "without the ranking filter": lambda c: replace(c, data=(bench.unfiltered,)),
         "batches of mixed tasks": lambda c: replace(c, homogeneous=0.0),
-        "with KaLM's instruction": lambda c: replace(c, model=str(bench.folder / "instructed")),
+        "with KaLM's instruction": lambda c: replace(
+            c, model=str(bench.folder / "instructed"), query_tokens=c.query_tokens + _PROMPT
+        ),
         "distilled from the base": lambda c: replace(c, stage="distill"),
         f"{NANO} as it is": lambda c: replace(c, model=NANO, steps=0),
         f"{NANO}, the recipe": lambda c: replace(c, model=NANO),
