@@ -69,8 +69,8 @@ class AdaptConfig:
             log_every=10,
         )
     )
-    """Model, data and output are filled in. The rate is that of KaLM's pre-training; MiniLM learned German law
-    at twice that, and at half of it no differently from what seeds do. With three hard negatives it
+    """Model, data and output are filled in. The rate is that of KaLM's pre-training; MiniLM learned German
+    law at twice that, and at half of it no differently from what seeds do. With three hard negatives it
     learned more than without in the mean, not beyond the spread of three seeds (docs/recipe.md)."""
     threads: int = 0
     """Of the CPU; 0 leaves it to torch."""
