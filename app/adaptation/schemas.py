@@ -37,7 +37,7 @@ class NewTraining(Model):
     """For the steps of training, on this machine."""
     steps: int = Field(default=0, ge=0)
     """At most; 0 for as many as the minutes allow."""
-    keep: float = Field(default=0.25, ge=0, lt=1)
+    keep: float = Field(default=0.5, ge=0, lt=1)
     """Share of the base's weights in the candidate, against forgetting."""
 
 

@@ -27,7 +27,7 @@ def train(
     count: int = 1000,
     minutes: float = 30.0,
     steps: int = 0,
-    keep: float = 0.25,
+    keep: float = 0.5,
 ) -> None:
     """Train an encoder on a collection's documents, compare it with the one in use, and put it in its place.
 

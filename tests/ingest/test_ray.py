@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 from qdrant_client import QdrantClient
 
+from app.adaptation.schemas import NewTraining
+from app.adaptation.store import Store
 from app.bulk import ingest
 from app.service import claim_folder
 from app.settings import Settings
@@ -21,7 +23,7 @@ from embedder.fake import FakeEncoder
 from ingest import pipeline
 from ingest.check import check
 from ingest.database import Database
-from ingest.errors import IndexLocked
+from ingest.errors import IndexLocked, NotPossible, StoreError
 from ingest.index import Location, open_index
 from ingest.index.server import ServerIndex
 from ingest.jobs import Job, Jobs, Outcome
@@ -236,4 +238,24 @@ def test_it_says_what_it_needs(folder: Path) -> None:
     data = folder.parent / "data"
     data.mkdir()
     with claim_folder(data), pytest.raises(IndexLocked, match="stop the service for the time of the run"):
+        bulk(folder, "http://127.0.0.1:1")
+
+
+def test_a_collection_that_a_trained_encoder_serves_is_refused(folder: Path) -> None:
+    data = folder.parent / "data"
+    data.mkdir()
+    with closing(Database(data / "ledger.sqlite")) as database:
+        Ledger(database).add_collection("library")
+        trained = Store(database)
+        training = trained.add(NewTraining(collection="library", name="tuned"), "fake").id
+        trained.queue_shadow(training, "library")
+        trained.serve("library", training, None)
+
+    with pytest.raises(NotPossible, match="'library' is served by an encoder that was trained for it"):
+        bulk(folder, "http://127.0.0.1:1")
+
+    with closing(Database(data / "ledger.sqlite")) as database:
+        assert not Jobs(database).latest()
+        Store(database).serve("library", None, training)
+    with pytest.raises(StoreError):  # gone back: it goes on to the server, and there is none
         bulk(folder, "http://127.0.0.1:1")

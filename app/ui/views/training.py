@@ -50,7 +50,7 @@ def start(collection: Collection, *, expanded: bool) -> None:
             steps = st.number_input(
                 t("train_steps"), min_value=1, value=None, placeholder=t("train_steps_best")
             )
-            keep = st.slider(t("train_keep"), 0, 90, 25, step=5, help=t("train_keep_help"))
+            keep = st.slider(t("train_keep"), 0, 90, 50, step=5, help=t("train_keep_help"))
         with right:
             documents = st.checkbox(t("train_documents"), value=True)
             writer = choose_writer(disabled=not documents)
